@@ -1,0 +1,123 @@
+"""The pixel grid a point lives on, how many millimetres a pixel is worth, and one grid inside another.
+
+The one convention: a point is (x, y), x right, y down, in pixels; (0.0, 0.0) is the **centre** of the top-left pixel,
+so an image W wide covers x from -0.5 to W - 0.5, and doubling its size sends x to 2x + 0.5.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radmark.core.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+
+class SpacingSource(StrEnum):
+    """Where the millimetres came from; it travels with every length that is computed from them."""
+
+    FLAG = "flag"  # the user typed it
+    TABLE = "table"  # a column of the annotation file
+    FILE = "file"  # a separate spacing file the user named
+    DICOM = "dicom"  # a header; how far it can be believed is the reader's business
+
+
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """Millimetres from one pixel centre to the next, apart in x (between columns) and y (between rows).
+
+    Raises:
+        InputError: a value is not a positive, finite number.
+    """
+
+    x_mm: float
+    y_mm: float
+    source: SpacingSource
+
+    def __post_init__(self) -> None:
+        for axis, value in (("x", self.x_mm), ("y", self.y_mm)):
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(
+                    f"the {axis} spacing is not a positive number of millimetres",
+                    value=value,
+                    remedy="Give the millimetres one pixel covers, such as 0.143, or leave it out where it is unknown",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A grid of `width` x `height` pixels; `spacing` is None where the millimetres are unknown.
+
+    Raises:
+        InputError: a side is smaller than one pixel.
+    """
+
+    width: int
+    height: int
+    spacing: Spacing | None = None
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise InputError(
+                "a frame needs at least one pixel on each side",
+                value=f"{self.width} x {self.height}",
+                remedy="Check the image size",
+            )
+
+    def holds(self, points: FloatArray) -> NDArray[np.bool_]:
+        """Which of the (..., 2) points lie on the grid, its half-pixel border included; NaN does not."""
+        x, y = points[..., 0], points[..., 1]
+        return (x >= -0.5) & (x <= self.width - 0.5) & (y >= -0.5) & (y <= self.height - 0.5)
+
+    def to_mm(self, offsets_px: FloatArray) -> FloatArray:
+        """Turn (..., 2) differences between points from pixels to millimetres.
+
+        Raises:
+            InputError: the frame has no spacing.
+        """
+        if self.spacing is None:
+            raise InputError(
+                "millimetres were asked for, but the pixel spacing is unknown",
+                remedy="Give spacing_x_mm and spacing_y_mm columns or --spacing-mm",
+            )
+        return offsets_px * np.array([self.spacing.x_mm, self.spacing.y_mm])
+
+
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """A source frame, padded to a square and scaled, inside a square target frame: the letterbox.
+
+    The padding is a whole number of source pixels and the scale is one number for both axes, so pixels and points go
+    through the very same map and angles survive. The target has no spacing: a millimetre cannot be computed there by
+    accident.
+    """
+
+    source: Frame
+    target: Frame
+    pad_x: int
+    pad_y: int
+    scale: float
+
+    @classmethod
+    def letterbox(cls, source: Frame, size: int) -> "Inset":
+        """Centre `source` in a square and bring that square to `size` x `size` pixels."""
+        side = max(source.width, source.height)
+        return cls(
+            source=source,
+            target=Frame(size, size),
+            pad_x=(side - source.width) // 2,
+            pad_y=(side - source.height) // 2,
+            scale=size / side,
+        )
+
+    def to_target(self, points: FloatArray) -> FloatArray:
+        """(..., 2) points of the source frame, seen in the target frame."""
+        # Scaling keeps the corner of the corner pixel (-0.5, -0.5) in place, not its centre: hence the half pixels.
+        return (points + np.array([self.pad_x, self.pad_y]) + 0.5) * self.scale - 0.5
+
+    def to_source(self, points: FloatArray) -> FloatArray:
+        """(..., 2) points of the target frame, seen in the source frame."""
+        return (points + 0.5) / self.scale - 0.5 - np.array([self.pad_x, self.pad_y])
