@@ -1,0 +1,267 @@
+"""Every setting of a run: one tree of frozen dataclasses, read from a recipe (TOML), changed by flags, saved with the run.
+
+A field's docstring is the flag's help text and its documentation. Nothing here imports numpy or torch, so that the command
+line can show its help at once.
+"""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from radmark.core.errors import InputError
+
+PAPER_SIZE_PX = 512
+"""The grid on which the paper states its radii."""
+
+PAPER_EPOCHS = 350
+"""The number of epochs over which the paper's schedule runs."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the network sees of the data set."""
+
+    size: int = 512
+    """Side of the square grid radiographs are letterboxed to, in pixels; a multiple of 32."""
+
+    validation_fraction: float = 0.1
+    """Share of the training patients kept aside to watch (and, with --select best, to choose the epoch). 0: none. Ignored
+    where the annotations have a `split` column with "val" rows."""
+
+    stratify: str | None = None
+    """Column whose values are spread evenly over training and validation."""
+
+    cache: Literal["memory", "file"] = "memory"
+    """Where the letterboxed images are kept during training: in memory, or in a file inside the run's folder."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: a U-Net from segmentation-models-pytorch."""
+
+    encoder: str = "mobilenet_v2"
+    """Any encoder name of segmentation-models-pytorch."""
+
+    encoder_weights: str = "imagenet"
+    """"imagenet" downloads them, "none" starts at random, anything else is a .safetensors or .pth file of encoder weights."""
+
+    decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
+    """Channels of the five decoder levels, coarse to fine."""
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """Label augmentation: how points become regions, and what is asked of the network there.
+
+    Radii are stated on the paper's 512-pixel grid and epochs on its 350-epoch run; `radmark.targets.schedule` scales both.
+    """
+
+    loss: Literal["cross-entropy", "softmax"] = "cross-entropy"
+    """"cross-entropy": each pixel of each map is in the region or not, re-weighted by Eq. 1 (the paper's). "softmax": each
+    map is a distribution over the pixels, the region its target."""
+
+    dilate_px: int = 65
+    """Radius of the label region at the start, in pixels of a 512-pixel grid. 0: the single pixel."""
+
+    erode_px: int = 10
+    """How much the radius shrinks at each step, in pixels of a 512-pixel grid. 0: never."""
+
+    erode_every: int = 50
+    """Epochs between two erosions, of a 350-epoch run."""
+
+    label_weight: float = 1.0
+    """w of Eq. 1: the weight of a label before re-weighting."""
+
+    reweight: bool = True
+    """Multiply w by (N - n) / n, Eq. 1. Only the cross-entropy loss has such a weight."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes to the training images; points move with the pixels. All off by default, as in the paper's main arm."""
+
+    rotate_deg: float = 0.0
+    """Largest rotation either way, in degrees."""
+
+    rotate_probability: float = 0.5
+    """How often an image is rotated."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation."""
+
+    epochs: int = 350
+    """Passes over the training images."""
+
+    batch_size: int = 18
+    """Images in a step."""
+
+    learning_rate: float = 1e-4
+    """Adam's step size."""
+
+    decay: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the run: the same throughout, or down to zero along a half cosine."""
+
+    select: Literal["last", "best"] = "last"
+    """Which epoch the run keeps: the last, or the one with the least error on the validation part."""
+
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto: bf16 where the processor has it in hardware, else 32 bit."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+
+    seed: int = 0
+    """Everything random follows from it."""
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """From maps to points."""
+
+    decoder: Literal["centroid", "argmax"] = "centroid"
+    """centroid: sub-pixel, the centre of the model's belief around the peak. argmax: the pixel with the largest logit."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+
+    def __post_init__(self) -> None:
+        d, m, lab, a, t = self.data, self.model, self.labels, self.augment, self.train
+        for wrong, name, value, remedy in (
+            (d.size < 32 or d.size % 32, "size", d.size, "Give a multiple of 32"),
+            (not 0 <= d.validation_fraction < 1, "validation_fraction", d.validation_fraction, "Give a share below 1"),
+            (len(m.decoder_channels) != 5, "decoder_channels", m.decoder_channels, "Give five numbers"),
+            (min(m.decoder_channels, default=1) < 1, "decoder_channels", m.decoder_channels, "Give positive numbers"),
+            (lab.dilate_px < 0, "dilate_px", lab.dilate_px, "Give 0 or more"),
+            (lab.erode_px < 0, "erode_px", lab.erode_px, "Give 0 or more"),
+            (lab.erode_every < 1, "erode_every", lab.erode_every, "Give 1 or more"),
+            (not lab.label_weight > 0, "label_weight", lab.label_weight, "Give a positive number"),
+            (not 0 <= a.rotate_deg <= 180, "rotate_deg", a.rotate_deg, "Give 0 to 180"),
+            (not 0 <= a.rotate_probability <= 1, "rotate_probability", a.rotate_probability, "Give 0 to 1"),
+            (t.epochs < 1, "epochs", t.epochs, "Give 1 or more"),
+            (t.batch_size < 1, "batch_size", t.batch_size, "Give 1 or more"),
+            (not 0 < t.learning_rate < 1, "learning_rate", t.learning_rate, "Give a number between 0 and 1"),
+            (
+                t.select == "best" and d.validation_fraction == 0,
+                "select",
+                t.select,
+                "Keep a validation_fraction, or take the last epoch",
+            ),
+        ):
+            if wrong:
+                raise InputError(f"the setting {name} is out of range", column=name, value=value, remedy=remedy)
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with radmark."""
+    folder = resources.files("radmark") / "recipes"
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def read_recipe(name_or_path: str) -> Config:
+    """A recipe by its shipped name, or from a TOML file.
+
+    Raises:
+        InputError: there is no such recipe or file, it is not TOML, or a key or a value is not one of ours.
+    """
+    if name_or_path in shipped_recipes():
+        text = (resources.files("radmark") / "recipes" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    elif Path(name_or_path).is_file():
+        text = Path(name_or_path).read_text(encoding="utf-8")
+    else:
+        raise InputError(
+            "there is no such recipe",
+            value=name_or_path,
+            remedy=f"Use one of {', '.join(shipped_recipes())}, or the path of a TOML file",
+        )
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"the recipe is not valid TOML: {error}", file=name_or_path, remedy="Mend that line"
+        ) from error
+    return from_tree(tree, name_or_path)
+
+
+def from_tree(tree: Mapping[str, Any], file: str) -> Config:
+    """A config from nested tables such as TOML or JSON gives; what is not named keeps its default.
+
+    Raises:
+        InputError: an unknown table or key, or a value of the wrong type, with the file's name.
+    """
+    sections: dict[str, Any] = {}
+    known = {f.name: f.type for f in dataclasses.fields(Config)}
+    for section, table in tree.items():
+        if section not in known or not isinstance(table, Mapping):
+            raise InputError(
+                "the recipe has an unknown table",
+                file=file,
+                value=section,
+                remedy=f"Use the tables {', '.join(f'[{name}]' for name in known)}",
+            )
+        kind: Any = known[section]
+        fields = {f.name: f.type for f in dataclasses.fields(kind)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():  # pyright: ignore[reportUnknownVariableType]
+            if key not in fields:
+                raise InputError(
+                    f"[{section}] has no such setting", file=file, value=key, remedy=f"Use one of: {', '.join(fields)}"
+                )
+            values[str(key)] = _as(fields[key], value, f"{section}.{key}", file)
+        sections[section] = kind(**values)
+    return Config(**sections)
+
+
+def _as(kind: Any, value: Any, key: str, file: str) -> Any:
+    """`value` if it is of the field's type (an int may stand for a float, a list for a tuple)."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if get_origin(kind) is Literal:
+        fits, wanted = value in get_args(kind), f"one of {', '.join(map(str, get_args(kind)))}"
+    elif get_origin(kind) is tuple:
+        fits = isinstance(value, list | tuple) and all(type(v) is int for v in value)  # pyright: ignore[reportUnknownVariableType]
+        value, wanted = (tuple(value) if fits else value), "a list of whole numbers"
+    elif kind in (int, float, str, bool):
+        fits, wanted = type(value) is kind, f"a value of type {kind.__name__}"
+    else:
+        fits, wanted = value is None or isinstance(value, str), "a text"
+    if not fits:
+        raise InputError(
+            "the setting has a value it cannot take", file=file, column=key, value=value, remedy=f"Give {wanted}"
+        )
+    return value
+
+
+def to_tree(config: Config) -> dict[str, dict[str, Any]]:
+    """The config as nested dicts; a setting that is None is left out, as TOML has no word for it."""
+    return {
+        section: {key: value for key, value in table.items() if value is not None}
+        for section, table in dataclasses.asdict(config).items()
+    }
+
+
+def to_toml(config: Config) -> str:
+    """The config as a recipe file. JSON's strings, numbers, booleans and lists are TOML's too."""
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        for section, table in to_tree(config).items()
+    )

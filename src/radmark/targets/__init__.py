@@ -1,0 +1,1 @@
+"""Points to maps and back: label regions, their schedule, losses on them, and the decoder."""

@@ -1,0 +1,83 @@
+"""Maps to points: the only argmax."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from radmark.targets.regions import nearest_pixel
+
+
+def argmax_points(logits: Tensor) -> Tensor:
+    """(B, K, H, W) -> (B, K, 2) xy of the largest logit; pixels that share it are averaged, as the paper's programs do."""
+    height, width = logits.shape[-2:]
+    flat = logits.flatten(2)
+    ties = (flat == flat.amax(dim=2, keepdim=True)).to(torch.float32)
+    share = ties / ties.sum(dim=2, keepdim=True)
+    index = torch.arange(height * width, device=logits.device)
+    x = (share * (index % width)).sum(dim=2)
+    y = (share * (index // width)).sum(dim=2)
+    return torch.stack([x, y], dim=-1)
+
+
+def decode(
+    logits: Tensor,
+    *,
+    decoder: Literal["centroid", "argmax"],
+    loss: Literal["cross-entropy", "softmax"],
+    radius_px: int,
+    log_weight: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Points and confidence from the maps of a model trained with `loss` on regions of `radius_px`.
+
+    The belief at a pixel is what the loss asked for. Softmax: the probability that the landmark is there. Cross-entropy:
+    the probability that the pixel is in the region; training multiplied its odds by w~ (Eq. 1), which is taken out again
+    (`log_weight`), or a broad plateau of near-certain pixels would hide the peak.
+
+    argmax takes the pixel of the largest logit. centroid starts there and takes the centre of mass of the belief in a window
+    around it, twice, so that the window ends up centred on the blob rather than on its noisiest pixel.
+
+    Args:
+        logits: (B, K, H, W).
+        radius_px: of the regions in the last epoch of training.
+        log_weight: log w~ of an unclipped region; 0 where there was no re-weighting.
+
+    Returns:
+        (B, K, 2) float32 xy in pixels of the maps' grid, and (B, K) confidence in [0, 1]: the model's own probability that
+        the landmark is within about 2 * radius_px + 2 pixels (softmax) or radius_px pixels (cross-entropy) of the point.
+    """
+    logits = logits.float()
+    height, width = logits.shape[-2:]
+    belief = (
+        torch.softmax(logits.flatten(2), dim=2).view_as(logits)
+        if loss == "softmax"
+        else torch.sigmoid(logits - log_weight)
+    )
+    points = argmax_points(logits)
+    reach = 2 * radius_px + 2
+    window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
+    if decoder == "centroid":
+        for _ in range(2):
+            window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
+            mass = window.sum(dim=-1, keepdim=True)
+            centre = (window[..., None] * position).sum(dim=-2) / mass.clamp(min=1e-30)
+            points = torch.where(mass > 1e-30, centre, points)
+    confidence = window.sum(dim=-1) if loss == "softmax" else window.amax(dim=-1)
+    return points, confidence.clamp(0.0, 1.0)
+
+
+def _window(belief: Tensor, centres: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    """Belief in a square of (2 reach + 1)^2 pixels around each centre, and those pixels' xy; beyond the border it is 0.
+
+    Returns:
+        (B, K, M) and (B, K, M, 2), M pixels.
+    """
+    batch, k, height, width = belief.shape
+    offset = torch.arange(-reach, reach + 1, device=belief.device)
+    dy, dx = torch.meshgrid(offset, offset, indexing="ij")
+    x = centres[..., 0:1] + dx.flatten()
+    y = centres[..., 1:2] + dy.flatten()
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).view(batch, k, -1)
+    values = belief.flatten(2).gather(2, index) * inside
+    return values, torch.stack([x, y], dim=-1).to(belief.dtype)

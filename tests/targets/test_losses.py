@@ -1,0 +1,99 @@
+"""Losses against numbers worked out by hand and against literal re-implementations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from radmark.config import LabelConfig
+from radmark.core.landmarks import State
+from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
+from radmark.targets.regions import label_regions, region_sizes
+from radmark.train.loop import label_loss
+
+
+def test_eq_1_gives_a_label_of_a_tenth_of_the_picture_nine_times_its_weight() -> None:
+    assert label_weights(torch.tensor([10]), 100, 1.0).item() == 9
+    assert label_weights(torch.tensor([10]), 100, 0.5).item() == 4.5
+
+
+def test_eq_1_keeps_the_labels_share_of_the_loss_whatever_its_size() -> None:
+    # At logit 0 every pixel costs log 2; the n region pixels weigh (N - n) / n, so both sides cost (N - n) log 2.
+    for radius in (0, 3, 10):
+        centres = torch.tensor([[[20, 12]]])
+        regions = label_regions(centres, radius, height=32, width=32)
+        sizes = region_sizes(centres, radius, height=32, width=32)
+        weights = label_weights(sizes, 32 * 32, 1.0)
+        loss = pixel_cross_entropy(torch.zeros(1, 1, 32, 32), regions, weights, torch.ones(1, 1, dtype=torch.bool))
+        background = math.log(2) * (1024 - regions.sum().item()) / 1024
+        assert loss.item() == pytest.approx(2 * background, rel=1e-5)
+
+
+def test_a_clipped_region_is_weighted_by_the_pixels_really_drawn() -> None:
+    # Radius 1 in a corner: 3 pixels of 16, not the nominal 5.
+    points = torch.tensor([[[0.0, 0.0]]])
+    present = torch.tensor([[int(State.PRESENT)]])
+    loss = label_loss(torch.zeros(1, 1, 4, 4), points, present, 1, LabelConfig())
+    assert loss.item() == pytest.approx(math.log(2) * (3 * (13 / 3) + 13) / 16, rel=1e-5)
+
+
+def test_pixel_cross_entropy_is_minus_log_p_pixel_by_pixel() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 5, 6))
+    regions = rng.random((2, 3, 5, 6)) < 0.2
+    weights = rng.uniform(1, 9, (2, 3))
+    p = 1 / (1 + np.exp(-logits))
+    literal = np.where(regions, -weights[:, :, None, None] * np.log(p), -np.log(1 - p)).mean()
+    ours = pixel_cross_entropy(
+        torch.tensor(logits), torch.tensor(regions), torch.tensor(weights), torch.ones(2, 3, dtype=torch.bool)
+    )
+    assert ours.item() == pytest.approx(literal, rel=1e-9)
+
+
+def test_softmax_cross_entropy_is_torchs_own_for_a_single_pixel() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 5, 6)
+    centres = torch.tensor([[[0, 0], [5, 4], [2, 3]], [[1, 1], [4, 0], [3, 2]]])
+    regions = label_regions(centres, 0, height=5, width=6)
+    ours = softmax_cross_entropy(logits, regions, torch.ones(2, 3), torch.ones(2, 3, dtype=torch.bool))
+    index = centres[..., 1] * 6 + centres[..., 0]
+    theirs = torch.nn.functional.cross_entropy(logits.flatten(2).flatten(0, 1), index.flatten())
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "softmax"])
+def test_a_landmark_that_is_not_annotated_trains_nothing(loss: str) -> None:
+    labels = LabelConfig(loss=loss)  # pyright: ignore[reportArgumentType]
+    logits = torch.randn(1, 2, 8, 8, requires_grad=True)
+    points = torch.tensor([[[3.0, 3.0], [float("nan"), float("nan")]]])
+    states = torch.tensor([[int(State.PRESENT), int(State.NOT_ANNOTATED)]])
+    label_loss(logits, points, states, 2, labels).backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 0].abs().sum() > 0
+    assert (logits.grad[0, 1] == 0).all()
+
+
+def test_an_absent_landmark_trains_an_empty_map() -> None:
+    logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    nan = float("nan")
+    loss = label_loss(logits, torch.tensor([[[nan, nan]]]), torch.tensor([[int(State.ABSENT)]]), 2, LabelConfig())
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    assert logits.grad is not None
+    assert (logits.grad > 0).all()  # every pixel is pushed down
+
+
+def test_a_point_that_an_augmentation_moved_off_the_grid_trains_nothing() -> None:
+    logits = torch.randn(1, 1, 8, 8, requires_grad=True)
+    loss = label_loss(logits, torch.tensor([[[-3.0, 4.0]]]), torch.tensor([[0]]), 2, LabelConfig())
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
+
+
+def test_a_batch_without_a_single_trained_landmark_has_loss_zero() -> None:
+    nan = float("nan")
+    states = torch.tensor([[int(State.NOT_ANNOTATED)]])
+    assert label_loss(torch.randn(1, 1, 4, 4), torch.tensor([[[nan, nan]]]), states, 1, LabelConfig()).item() == 0
