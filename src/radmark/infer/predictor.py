@@ -1,0 +1,110 @@
+"""Radiograph -> prediction in the radiograph's own frame."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radmark.checkpoint import Checkpoint, load_run
+from radmark.config import Config
+from radmark.core.frame import Frame, Inset
+from radmark.core.landmarks import Landmarks, State
+from radmark.core.prediction import Prediction
+from radmark.core.radiograph import Radiograph
+from radmark.core.scheme import Scheme
+from radmark.letterbox import letterbox_pixels
+from radmark.model import LandmarkNet
+from radmark.targets.decode import decode
+
+
+@torch.inference_mode()
+def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -> tuple[Tensor, Tensor]:
+    """Points and confidence on the network's grid.
+
+    Args:
+        net: in evaluation mode.
+        gray: (B, 1, S, S) in [0, 1].
+        config: the run's.
+        radius_px: of the label regions the network was last trained on.
+
+    Returns:
+        (B, K, 2) xy and (B, K) confidence, float32 on the CPU.
+    """
+    points, confidence = decode(
+        net(gray),
+        decoder=config.decode.decoder,
+        loss=config.labels.loss,
+        radius_px=radius_px,
+        log_weight=_log_weight(config, radius_px),
+    )
+    return points.cpu(), confidence.cpu()
+
+
+def _log_weight(config: Config, radius_px: int) -> float:
+    """log w~ of a region the border does not clip."""
+    pixels, n = config.data.size**2, 1 + 2 * radius_px * (radius_px + 1)
+    share = (pixels - n) / n if config.labels.reweight else 1.0
+    return math.log(config.labels.label_weight * share)
+
+
+def to_prediction(
+    name: str, scheme: Scheme, inset: Inset, points: np.ndarray, confidence: np.ndarray, absent_below: float = 0.0
+) -> Prediction:
+    """A prediction in the source frame from (K, 2) points on the network's grid and (K,) confidence.
+
+    A landmark whose confidence is less than `absent_below` is stated absent, with no position. One that was found in the
+    letterbox's padding is moved to the nearest edge of the image.
+    """
+    edge = np.array([inset.source.width - 0.5, inset.source.height - 0.5])
+    native = np.clip(inset.to_source(points.astype(np.float64)), -0.5, edge)
+    absent = confidence < absent_below
+    native[absent] = np.nan
+    states = np.where(absent, State.ABSENT, State.PRESENT).astype(np.int8)
+    return Prediction(name, Landmarks(scheme, inset.source, native, states), confidence.astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A trained model, ready: `Predictor.load(run)(name, radiograph)`.
+
+    Args:
+        checkpoint: what it was made from.
+        net: in evaluation mode, on `device`.
+        device: where it runs.
+        absent_below: confidence under which a landmark is stated absent; 0: never.
+    """
+
+    checkpoint: Checkpoint
+    net: LandmarkNet
+    device: torch.device
+    absent_below: float = 0.0
+
+    @classmethod
+    def load(cls, run: Path, *, device: str = "cpu", absent_below: float = 0.0) -> "Predictor":
+        """The model of a run's folder.
+
+        Raises:
+            InputError: the run holds no usable model.
+        """
+        checkpoint = load_run(run)
+        net = checkpoint.net().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return cls(checkpoint, net, torch.device(device), absent_below)
+
+    @property
+    def scheme(self) -> Scheme:
+        """What the model marks."""
+        return self.checkpoint.scheme
+
+    def inset(self, frame: Frame) -> Inset:
+        """How the model sees a radiograph of this frame."""
+        return Inset.letterbox(frame, self.checkpoint.config.data.size)
+
+    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+        """The landmarks of one radiograph, in its own frame."""
+        inset = self.inset(radiograph.frame)
+        gray = torch.from_numpy(letterbox_pixels(radiograph, inset).copy())[None, None].to(self.device)
+        points, confidence = locate(self.net, gray, self.checkpoint.config, self.checkpoint.radius_px)
+        return to_prediction(name, self.scheme, inset, points[0].numpy(), confidence[0].numpy(), self.absent_below)

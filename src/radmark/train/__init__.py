@@ -1,0 +1,1 @@
+"""From annotated cases to a trained model."""

@@ -1,0 +1,406 @@
+"""Training, top to bottom. `radmark train annotations.csv --images films/ --out run/` ends up here.
+
+The run's folder: config.toml, split.json, log.csv, curves.png, tensorboard/, model.safetensors (what prediction reads,
+written after every epoch) and, until the last epoch is done, training.safetensors (what --resume reads).
+
+Everything random is drawn anew for each epoch from (seed, epoch). So nothing random has to be stored, and a run that was
+interrupted goes on as if it had not been: bit for bit on the CPU.
+"""
+
+import ctypes
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from radmark import checkpoint as store
+from radmark.checkpoint import Checkpoint
+from radmark.config import Config, LabelConfig, read_recipe, to_toml
+from radmark.core.dataset import Case, Dataset, Split, same_pixels
+from radmark.core.errors import InputError
+from radmark.core.landmarks import State
+from radmark.core.radiograph import Radiograph
+from radmark.infer.predictor import locate
+from radmark.io.atomic import claim_folder, write_text
+from radmark.model import build, load_encoder_weights
+from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
+from radmark.targets.regions import label_regions, nearest_pixel, region_sizes
+from radmark.targets.schedule import radius_px
+from radmark.train.augment import augment
+from radmark.train.curves import draw_curves
+from radmark.train.data import Samples, load_samples
+
+CURVES_EVERY_S = 30.0
+"""Drawing the curves takes a third of a second; a short epoch should not pay it each time."""
+
+RUN_FILES = (
+    "config.toml", "split.json", "log.csv", "curves.png", "tensorboard", "pixels-*.npy", store.MODEL_FILE,
+    store.TRAINING_FILE,
+)  # fmt: skip
+"""What a run's folder holds."""
+
+Row = Mapping[str, float | int | None]
+"""One epoch of the log: epoch, radius_px, learning_rate, train_loss, validation error in px and mm, seconds."""
+
+
+class Watch(Protocol):
+    """Whoever wants to know how training goes; the loop itself prints nothing."""
+
+    def image(self, done: int, total: int) -> None:
+        """An image was decoded."""
+        ...
+
+    def step(self, epoch: int, epochs: int, done: int, total: int) -> None:
+        """A batch was trained."""
+        ...
+
+    def epoch(self, row: Row) -> None:
+        """An epoch ended; its model is on disk."""
+        ...
+
+
+def train(
+    dataset: Dataset,
+    config: Config,
+    run: Path,
+    read: Callable[[Case], Radiograph],
+    watch: Watch,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Checkpoint:
+    """Train a landmark detector and leave it in `run`.
+
+    Args:
+        dataset: annotated cases. Rows whose `split` is "val" are the validation part, rows that say anything else but
+            "train" (such as "test") are not touched; without such a column a share of the patients is drawn.
+        config: every setting.
+        run: the folder to make.
+        read: gives a case's radiograph.
+        watch: told how it goes.
+        resume: go on with an unfinished run in `run`; the config and the data must be the ones it began with.
+        overwrite: replace what is in `run`.
+
+    Returns:
+        The model the run keeps.
+
+    Raises:
+        InputError: something about the data, the config or the folder makes training impossible or dishonest; memory ran
+            out; the loss stopped being a number. What earlier epochs left in `run` stays usable.
+    """
+    split = split_for_training(dataset, config)
+    began = None
+    if resume:
+        began = _resumable(run, config, split, dataset)
+    else:
+        claim_folder(run, overwrite=overwrite, ours=RUN_FILES)
+        write_text(run / "config.toml", to_toml(config))
+        write_text(run / "split.json", split.to_json())
+
+    # --- data -----------------------------------------------------------------------------------------------------------
+    parts = {name: dataset.subset(split.parts[name]).cases for name in ("train", "val") if split.parts.get(name)}
+    samples = {name: _load(cases, name, config, run, read, watch) for name, cases in parts.items()}
+    _refuse_leaks(samples, parts)
+    facts: dict[str, Any] = {
+        "versions": store.versions(),
+        "reader": dataset.reader,
+        "training_images": samples["train"].hashes,
+        "validation_images": samples["val"].hashes if "val" in samples else {},
+        "training_patients": sorted({case.patient for case in parts["train"]}),
+    }
+
+    # --- model ----------------------------------------------------------------------------------------------------------
+    keep_freed_memory()
+    fabric = Fabric(accelerator=_accelerator(config), devices=1, precision=_precision(config))  # pyright: ignore[reportArgumentType]
+    torch.manual_seed(config.train.seed)
+    net = build(config.model, len(dataset.scheme))
+    if began is None:
+        load_encoder_weights(net, config.model)
+    net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimizer = torch.optim.Adam(net.parameters(), lr=config.train.learning_rate)
+    model, optimizer = fabric.setup(net, optimizer)
+    history: list[Row] = []
+    if began is not None:
+        net.load_state_dict(dict(began.weights))
+        store.restore_optimizer(optimizer, began.optimizer)
+        history = began.facts["history"]
+
+    # --- epochs ---------------------------------------------------------------------------------------------------------
+    board = _tensorboard(run, purge_from=len(history))
+    drawn_at = time.monotonic()
+    n, size = len(samples["train"]), config.data.size
+    steps = math.ceil(n / config.train.batch_size)
+    try:
+        for epoch in range(len(history), config.train.epochs):
+            started = time.monotonic()
+            seed = int(np.random.SeedSequence([config.train.seed, epoch]).generate_state(1)[0])
+            torch.manual_seed(seed)  # for encoders that drop paths at random
+            draws = torch.Generator().manual_seed(seed)
+            order = torch.randperm(n, generator=draws).tolist()
+            radius = radius_px(config.labels, epoch=epoch, epochs=config.train.epochs, size=size)
+
+            model.train()
+            losses: list[Tensor] = []
+            for step in range(steps):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(config, epoch + step / steps)
+                # Batches of equal size to within one image: a last batch of one would upset batch normalisation.
+                indices = order[step * n // steps : (step + 1) * n // steps]
+                gray, points, states = (t.to(fabric.device) for t in samples["train"].batch(indices))
+                gray, points = augment(gray, points, config.augment, draws)
+                logits = model(gray.contiguous(memory_format=torch.channels_last))
+                loss = label_loss(logits.float(), points, states, radius, config.labels)
+                optimizer.zero_grad()
+                fabric.backward(loss)
+                optimizer.step()
+                losses.append(loss.detach())
+                watch.step(epoch, config.train.epochs, step + 1, steps)
+            train_loss = torch.stack(losses).mean().item()
+            if not math.isfinite(train_loss):
+                raise InputError(
+                    f"the loss became {train_loss} in epoch {epoch}",
+                    remedy=f"Lower --learning-rate (it is {config.train.learning_rate:g}), or train with --precision 32-true; "
+                    "the model of the epoch before is kept",
+                )
+            row: dict[str, float | int | None] = {
+                "epoch": epoch,
+                "radius_px": radius,
+                "learning_rate": learning_rate(config, epoch),
+                "train_loss": train_loss,
+                **_validate(model, samples.get("val"), config, radius, fabric.device),
+                "seconds": round(time.monotonic() - started, 3),
+            }
+            history.append(row)
+
+            # The model first, then the state to resume from: a crash in between repeats this epoch, to the same end.
+            now = Checkpoint(config, dataset.scheme, net.state_dict(), epoch, radius, {**facts, "history": history})
+            if config.train.select == "last" or _is_best(history):
+                store.save(run / store.MODEL_FILE, now)
+            if epoch + 1 < config.train.epochs:
+                state = dataclasses.replace(now, optimizer=store.flatten_optimizer(optimizer))
+                store.save(run / store.TRAINING_FILE, state)
+            _write_log(run, history)
+            for key, value in row.items():
+                if value is not None and key != "epoch":
+                    board.add_scalar(key, value, epoch)
+            if time.monotonic() - drawn_at > CURVES_EVERY_S:
+                draw_curves(history, run / "curves.png")
+                drawn_at = time.monotonic()
+            watch.epoch(row)
+        (run / store.TRAINING_FILE).unlink(missing_ok=True)
+        (run / "pixels-train.npy").unlink(missing_ok=True)
+        (run / "pixels-val.npy").unlink(missing_ok=True)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+            raise
+        raise InputError(
+            f"memory ran out with {config.train.batch_size} images of {size} x {size} pixels in a batch",
+            remedy=f"Use --batch-size {max(1, config.train.batch_size // 2)} or a smaller --size; earlier epochs are kept",
+        ) from error
+    finally:
+        board.close()
+        if history:
+            draw_curves(history, run / "curves.png")
+    return store.load_run(run)
+
+
+def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labels: LabelConfig) -> Tensor:
+    """The training loss of a batch.
+
+    Args:
+        logits: (B, K, H, W).
+        points: (B, K, 2) xy on the grid; NaN where a landmark has none.
+        states: (B, K) of `State`.
+        radius: of the label regions, in pixels.
+        labels: loss and weights.
+
+    A landmark with a position trains its region; an absent one trains an empty map; one that is not annotated, or that an
+    augmentation moved off the grid, trains nothing.
+    """
+    height, width = logits.shape[-2:]
+    edge = torch.tensor([width - 0.5, height - 0.5], device=points.device)
+    on_grid = ((points >= -0.5) & (points <= edge)).all(dim=-1)
+    placed = (states <= State.OCCLUDED) & on_grid
+    centres = nearest_pixel(points, height=height, width=width)
+    regions = label_regions(centres, radius, height=height, width=width) & placed[:, :, None, None]
+    sizes = region_sizes(centres, radius, height=height, width=width)
+    if labels.loss == "softmax":
+        return softmax_cross_entropy(logits, regions, sizes, placed)
+    if labels.reweight:
+        weights = label_weights(sizes, height * width, labels.label_weight)
+    else:
+        weights = torch.full(sizes.shape, labels.label_weight, device=logits.device)
+    return pixel_cross_entropy(logits, regions, weights.to(logits.dtype), placed | (states == State.ABSENT))
+
+
+def learning_rate(config: Config, epoch: float) -> float:
+    """The step size at a moment of the run; `epoch` counts on through an epoch, 2.5 is the middle of the third."""
+    if config.train.decay == "constant":
+        return config.train.learning_rate
+    return config.train.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.train.epochs))
+
+
+def split_for_training(dataset: Dataset, config: Config) -> Split:
+    """Parts "train" and, unless there is none, "val"; the reported set is in neither.
+
+    Raises:
+        InputError: a patient in two parts, too few patients, or no row to train on.
+    """
+    stated = Split.by_column(dataset)
+    if stated.parts:
+        if "train" not in stated.parts:
+            raise InputError(
+                "the split column has no row that says train",
+                value=", ".join(stated.parts),
+                remedy="Mark the training images with train, the validation images with val, or remove the column",
+            )
+        if "val" in stated.parts or config.data.validation_fraction == 0:
+            return stated
+        dataset = dataset.subset(stated.parts["train"])
+    shares = {"train": 1 - config.data.validation_fraction, "val": config.data.validation_fraction}
+    return Split.by_patient(dataset, shares, seed=config.train.seed, stratify=config.data.stratify)
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep freed memory instead of handing it back to the system.
+
+    Every training step frees and takes the same large blocks; handing them back means a page fault for each 4 KiB of the
+    next step, which was seen to double the time of a step on the CPU. Does nothing where the C library is another.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, 2**31 - 1)
+
+
+def _load(
+    cases: Sequence[Case],
+    part: str,
+    config: Config,
+    run: Path,
+    read: Callable[[Case], Radiograph],
+    watch: Watch,
+) -> Samples:
+    cache = run / f"pixels-{part}.npy" if config.data.cache == "file" else None
+    return load_samples(cases, config.data.size, read, cache_file=cache, on_image=watch.image)
+
+
+def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[Case]]) -> None:
+    """The same picture under two names in two parts makes the validation error a flattery."""
+    part_of = {case.name: part for part, cases in parts.items() for case in cases}
+    hashes = {name: h for part in samples.values() for name, h in part.hashes.items()}
+    for twins in same_pixels(hashes):
+        if len({part_of[name] for name in twins}) > 1:
+            raise InputError(
+                "the same picture stands in the training and in the validation part",
+                value=", ".join(twins),
+                remedy="Remove one, or give both the same patient_id",
+            )
+
+
+def _resumable(run: Path, config: Config, split: Split, dataset: Dataset) -> Checkpoint:
+    """The state an interrupted run left.
+
+    Raises:
+        InputError: there is none, the run is finished, or it is a run of other settings or other images.
+    """
+    if not (run / store.TRAINING_FILE).is_file():
+        if (run / store.MODEL_FILE).is_file():
+            raise InputError("this run is finished", file=run, remedy="Evaluate it, or train anew in another --out")
+        raise InputError("there is nothing to resume here", file=run, remedy="Start without --resume")
+    if read_recipe(str(run / "config.toml")) != config:
+        raise InputError(
+            "the run began with other settings",
+            file=run / "config.toml",
+            remedy="Resume with the same recipe and flags, or start anew in another --out",
+        )
+    if Split.from_json((run / "split.json").read_text(encoding="utf-8"), dataset) != split:
+        raise InputError(
+            "the run began with other training images",
+            file=run / "split.json",
+            remedy="Resume with the same annotations, or start anew in another --out",
+        )
+    return store.load(run / store.TRAINING_FILE)
+
+
+def _accelerator(config: Config) -> str:
+    if config.train.accelerator == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "no CUDA device is available", column="accelerator", value="cuda", remedy="Use --accelerator auto or cpu"
+        )
+    if config.train.accelerator == "mps" and not torch.backends.mps.is_available():
+        raise InputError(
+            "no Apple GPU is available", column="accelerator", value="mps", remedy="Use --accelerator auto or cpu"
+        )
+    return config.train.accelerator
+
+
+def _precision(config: Config) -> str:
+    """The precision asked for; "auto" is bf16 only where the hardware multiplies it, since emulation is many times slower."""
+    if config.train.precision != "auto":
+        return config.train.precision
+    if config.train.accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if config.train.accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        return "32-true"
+    abilities = torch.cpu.get_capabilities()
+    return "bf16-mixed" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "32-true"
+
+
+def _validate(
+    model: torch.nn.Module, samples: Samples | None, config: Config, radius: int, device: torch.device
+) -> dict[str, float | None]:
+    """Mean radial error over the validation points, in pixels of the source images and in mm where every spacing is known."""
+    empty: dict[str, float | None] = {"val_mean_radial_error_px": None, "val_mean_radial_error_mm": None}
+    if samples is None:
+        return empty
+    model.eval()
+    errors_px: list[np.ndarray] = []
+    errors_mm: list[np.ndarray] = []
+    for first in range(0, len(samples), config.train.batch_size):
+        indices = range(first, min(first + config.train.batch_size, len(samples)))
+        gray, _, _ = samples.batch(indices)
+        points, _ = locate(model, gray.to(device), config, radius)
+        for i, located in zip(indices, points.numpy(), strict=True):
+            truth = samples.cases[i].landmarks
+            offsets = (samples.insets[i].to_source(located.astype(np.float64)) - truth.points)[truth.placed]
+            errors_px.append(np.hypot(*offsets.T))
+            if truth.frame.spacing is not None:
+                errors_mm.append(np.hypot(*truth.frame.to_mm(offsets).T))
+    if sum(map(len, errors_px)) == 0:
+        return empty
+    known = len(errors_mm) == len(errors_px)
+    return {
+        "val_mean_radial_error_px": float(np.concatenate(errors_px).mean()),
+        "val_mean_radial_error_mm": float(np.concatenate(errors_mm).mean()) if known else None,
+    }
+
+
+def _is_best(history: Sequence[Row]) -> bool:
+    errors = [row["val_mean_radial_error_px"] for row in history]
+    return errors[-1] is not None and errors[-1] == min(e for e in errors if e is not None)
+
+
+def _write_log(run: Path, history: Sequence[Row]) -> None:
+    lines = [
+        ",".join(history[0]),
+        *(",".join("" if v is None else f"{v:.6g}" for v in row.values()) for row in history),
+    ]
+    write_text(run / "log.csv", "\n".join(lines) + "\n")
+
+
+def _tensorboard(run: Path, purge_from: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter  # takes a second, only training pays it
+
+    return SummaryWriter(str(run / "tensorboard"), purge_step=purge_from)
