@@ -1,0 +1,1 @@
+"""Points against points: metrics and the page that shows them."""
