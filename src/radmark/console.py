@@ -1,0 +1,86 @@
+"""What the command line prints. The library itself is silent."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from radmark.train.loop import Row
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+LINE_EVERY_S = 10.0
+"""How often a run that is not on a terminal (a log file) says a line; every epoch would drown the rest of the log."""
+
+
+class TrainingProgress:
+    """A bar with the time left on a terminal, a line now and then anywhere else. Use it in a `with` block."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=out,
+            transient=True,
+            disable=not sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task("reading images", total=None)
+        self._training = False
+        self._first_epoch = 0
+        self._spoke_at = self._began_at = time.monotonic()
+        self._total_epochs = 0
+
+    def __enter__(self) -> "TrainingProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def image(self, done: int, total: int) -> None:
+        """An image was decoded."""
+        self._bar.update(self._task, total=total, completed=done)
+
+    def step(self, epoch: int, epochs: int, done: int, total: int) -> None:
+        """A batch was trained."""
+        if not self._training:
+            self._training, self._first_epoch, self._total_epochs = True, epoch, epochs
+            self._began_at = time.monotonic()
+            self._bar.reset(self._task, total=(epochs - epoch) * total, description="training")
+        self._bar.update(self._task, completed=(epoch - self._first_epoch) * total + done)
+
+    def epoch(self, row: "Row") -> None:
+        """An epoch ended."""
+        words = epoch_words(row)
+        self._bar.update(self._task, description=words)
+        now = time.monotonic()
+        epoch = int(row["epoch"] or 0)
+        last = epoch + 1 == self._total_epochs
+        if not self._bar.disable and not last:
+            return
+        if last or now - self._spoke_at > LINE_EVERY_S:
+            done = epoch + 1 - self._first_epoch
+            left = (self._total_epochs - epoch - 1) * (now - self._began_at) / done
+            out.print(f"{words}, {left / 60:.1f} minutes left" if left else words)
+            self._spoke_at = now
+
+
+def epoch_words(row: "Row") -> str:
+    """A row of the training log in a few words."""
+    words = f"epoch {row['epoch']}, label radius {row['radius_px']} px, loss {row['train_loss']:.4g}"
+    if row["val_mean_radial_error_px"] is not None:
+        words += f", validation {row['val_mean_radial_error_px']:.2f} px"
+    if row["val_mean_radial_error_mm"] is not None:
+        words += f" ({row['val_mean_radial_error_mm']:.2f} mm)"
+    return words
