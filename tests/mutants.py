@@ -1,0 +1,188 @@
+"""Mistakes that a round trip forgives. Each must turn a named test red; `test_mutants.py` sees to it.
+
+A mutant is one exact replacement in one file. Add one whenever a bug of this kind was found, or was nearly made.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old`, which stands exactly once in `file` of src/radmark, becomes `new`; `tests` of tests/ must notice.
+
+    `tests` is a file or, where that is slow, one test in it.
+    """
+
+    mistake: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+_TO_TARGET = "return (points + np.array([self.pad_x, self.pad_y]) + 0.5) * self.scale - 0.5"
+_TO_SOURCE = "return (points + 0.5) / self.scale - 0.5 - np.array([self.pad_x, self.pad_y])"
+_BOTH_WAYS = (
+    f"{_TO_TARGET}\n\n"
+    "    def to_source(self, points: FloatArray) -> FloatArray:\n"
+    '        """(..., 2) points of the target frame, seen in the source frame."""\n'
+    f"        {_TO_SOURCE}"
+)
+
+MUTANTS = (
+    Mutant(
+        "x and y of the padding swapped, both ways",
+        "core/frame.py",
+        _BOTH_WAYS,
+        _BOTH_WAYS.replace("[self.pad_x, self.pad_y]", "[self.pad_y, self.pad_x]"),
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "the half pixel dropped, both ways",
+        "core/frame.py",
+        _BOTH_WAYS,
+        _BOTH_WAYS.replace(" + 0.5)", ")").replace(" - 0.5", ""),
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "the half pixel dropped on the way back only",
+        "core/frame.py",
+        _TO_SOURCE,
+        "return points / self.scale - np.array([self.pad_x, self.pad_y])",
+        "core/test_frame.py",
+    ),
+    Mutant("the inverse forgotten", "core/frame.py", _TO_SOURCE, "return points", "core/test_frame.py"),
+    Mutant(
+        "an odd remainder padded on the wrong side",
+        "core/frame.py",
+        "pad_x=(side - source.width) // 2",
+        "pad_x=(side - source.width + 1) // 2",
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "the shorter side fills the square",
+        "core/frame.py",
+        "side = max(source.width, source.height)",
+        "side = min(source.width, source.height)",
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "spacing of rows and columns swapped",
+        "core/frame.py",
+        "np.array([self.spacing.x_mm, self.spacing.y_mm])",
+        "np.array([self.spacing.y_mm, self.spacing.x_mm])",
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "x and y swapped where a frame says what it holds",
+        "core/frame.py",
+        "x, y = points[..., 0], points[..., 1]",
+        "y, x = points[..., 0], points[..., 1]",
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "millimetres carried into the model's frame",
+        "core/frame.py",
+        "target=Frame(size, size),",
+        "target=Frame(size, size, source.spacing),",
+        "core/test_frame.py",
+    ),
+    Mutant(
+        "split by film instead of by patient",
+        "core/dataset.py",
+        "groups[case.patient].append(case.name)",
+        "groups[case.name].append(case.name)",
+        "core/test_dataset.py::test_films_of_one_patient_stay_together_however_many",
+    ),
+    Mutant(
+        "a patient in two parts let through",
+        "core/dataset.py",
+        "if patient_home.setdefault(patient, part) != part:",
+        "if False:",
+        "core/test_dataset.py::test_a_patient_in_two_parts_is_named",
+    ),
+    Mutant(
+        "the split depends on the order of rows",
+        "core/dataset.py",
+        "for patient in sorted(groups):",
+        "for patient in groups:",
+        "core/test_dataset.py::test_the_same_seed_draws_the_same_split_whatever_the_order_of_rows",
+    ),
+    Mutant(
+        "strata ignored",
+        "core/dataset.py",
+        'strata[attributes[stratify] if stratify else ""].append(patient)',
+        'strata[""].append(patient)',
+        "core/test_dataset.py::test_stratified_parts_differ_by_one_at_most_in_each_stratum",
+    ),
+    Mutant(
+        "the left called the right",
+        "core/scheme.py",
+        'if any(part.lower() in ("right", "r")',
+        'if any(part.lower() in ("left", "l")',
+        "core/test_scheme.py",
+    ),
+    Mutant(
+        "absent and not annotated scored",
+        "core/landmarks.py",
+        "return self.states <= State.OCCLUDED",
+        "return self.states <= State.NOT_ANNOTATED",
+        "core/test_landmarks.py",
+    ),
+    Mutant(
+        "sixteen bits squeezed through eight",
+        "core/radiograph.py",
+        "low, high = float(self.pixels.min()), float(self.pixels.max())",
+        "low, high = 0.0, 255.0",
+        "core/test_radiograph.py",
+    ),
+    Mutant(
+        "the picture left in the corner while its points are centred",
+        "letterbox.py",
+        "square[inset.pad_y : inset.pad_y + source.height, inset.pad_x : inset.pad_x + source.width]",
+        "square[: source.height, : source.width]",
+        "test_letterbox.py",
+    ),
+    Mutant(
+        "a region one pixel too wide",
+        "targets/regions.py",
+        "<= room[:, :, :, None]",
+        "<= room[:, :, :, None] + 1",
+        "targets/test_regions.py::test_sixty_five_dilations_make_8581_pixels",
+    ),
+    Mutant(
+        "rows and columns of the largest logit swapped",
+        "targets/decode.py",
+        "return torch.stack([x, y], dim=-1)\n\n\ndef decode",
+        "return torch.stack([y, x], dim=-1)\n\n\ndef decode",
+        "targets/test_decode.py::test_argmax_finds_the_lit_pixel",
+    ),
+    Mutant(
+        "the re-weighting put in twice instead of taken out",
+        "targets/decode.py",
+        "torch.sigmoid(logits - log_weight)",
+        "torch.sigmoid(logits + log_weight)",
+        "targets/test_decode.py::test_taking_the_weight_out_again_narrows_a_plateau_to_its_peak",
+    ),
+    Mutant(
+        "pixels turned one way and points the other",
+        "train/augment.py",
+        "(points - centre) @ turn.transpose(1, 2) + centre",
+        "(points - centre) @ turn + centre",
+        "train/test_augment.py::test_a_quarter_turn_clockwise_brings_the_right_of_the_picture_to_its_bottom",
+    ),
+    Mutant(
+        "points left on the network's grid",
+        "infer/predictor.py",
+        "inset.to_source(points.astype(np.float64))",
+        "points.astype(np.float64)",
+        "infer/test_predictor.py::test_a_bright_spot_is_found_where_it_is_in_the_source_image",
+    ),
+    Mutant(
+        "the nominal size of a region weighed where the border clips it",
+        "targets/regions.py",
+        "first, last = (x - room).clamp(min=0), (x + room).clamp(max=width - 1)",
+        "first, last = x - room, x + room",
+        "targets/test_losses.py::test_a_clipped_region_is_weighted_by_the_pixels_really_drawn",
+    ),
+)
