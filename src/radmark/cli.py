@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from radmark.infer.predictor import Predictor
 
 DEFAULT_RECIPE = "cpu"
-DEMO_KIND = "pelvis-radiograph-implant"
+DEMO_KIND = "pelvis-radiograph"
 DEMO_IMAGES = {"train": 60, "test": 20}
 
 
