@@ -5,6 +5,7 @@ Ctrl-C.
 """
 
 import dataclasses
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -399,6 +400,9 @@ def _flag(argv: Sequence[str], name: str) -> str | None:
 
 
 def _need_torch() -> None:
+    # Threads that wait for each other should sleep, not spin: with another program on the same cores, spinning was seen to
+    # make a training step ten times slower. It has to be said before torch loads its threads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch as torch
     except ModuleNotFoundError as error:

@@ -41,6 +41,11 @@ def test_a_split_never_parts_a_patient_and_forgets_no_film(
     assert Counter(name for names in parts.values() for name in names) == Counter(case.name for case in dataset.cases)
 
 
+def test_a_small_share_of_few_patients_is_one_patient_not_none(make_dataset: MakeDataset) -> None:
+    parts = Split.by_patient(make_dataset(["anna", "bert", "carl"]), {"train": 0.9, "val": 0.1}, seed=0).parts
+    assert (len(parts["train"]), len(parts["val"])) == (2, 1)
+
+
 def test_films_of_one_patient_stay_together_however_many(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(["anna"] * 6 + ["bert", "carl", "dora", "emil"])
     for seed in range(20):

@@ -147,8 +147,8 @@ class Split:
                 value of its first case.
 
         Raises:
-            InputError: a fraction is negative or all are zero, the column is missing, or a part that was asked for
-                would be empty.
+            InputError: a fraction is negative or all are zero, the column is missing, or there are fewer patients than
+                parts; a part that was asked for is never empty.
         """
         total = sum(fractions.values())
         if not 0 < total < math.inf or min(fractions.values()) < 0:
@@ -165,12 +165,14 @@ class Split:
             dealt = sum(len(v) for v in chosen.values()) + 1
             behind = max(shares, key=lambda part: shares[part] * dealt - len(chosen[part]))
             chosen[behind].append(patient)
-        empty = [part for part, patients in chosen.items() if not patients]
-        if empty:
+        if len(groups) < len(shares):
             raise InputError(
-                f"{len(groups)} patients are too few for parts {', '.join(shares)}: {', '.join(empty)} would be empty",
+                f"{len(groups)} patients are too few for parts {', '.join(shares)}: one would be empty",
                 remedy="Add patients, ask for fewer parts, or give patient_id where films were counted as one patient",
             )
+        for patients in chosen.values():
+            if not patients:  # a small share of few patients rounds to none, which nobody asked for
+                patients.append(max(chosen.values(), key=len).pop())
         return cls.of(dataset, {part: [n for p in patients for n in groups[p]] for part, patients in chosen.items()})
 
     @classmethod
