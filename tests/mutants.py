@@ -146,8 +146,8 @@ MUTANTS = (
     Mutant(
         "a region one pixel too wide",
         "targets/regions.py",
-        "<= room[:, :, :, None]",
-        "<= room[:, :, :, None] + 1",
+        "within = dx.abs() + dy.abs() <= radius_px",
+        "within = dx.abs() + dy.abs() <= radius_px + 1",
         "targets/test_regions.py::test_sixty_five_dilations_make_8581_pixels",
     ),
     Mutant(
@@ -181,8 +181,8 @@ MUTANTS = (
     Mutant(
         "the nominal size of a region weighed where the border clips it",
         "targets/regions.py",
-        "first, last = (x - room).clamp(min=0), (x + room).clamp(max=width - 1)",
-        "first, last = x - room, x + room",
+        "return self.inside.sum(dim=-1)",
+        "return torch.full_like(self.inside.sum(dim=-1), self.inside.shape[-1])",
         "targets/test_losses.py::test_a_clipped_region_is_weighted_by_the_pixels_really_drawn",
     ),
 )

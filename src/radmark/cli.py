@@ -35,7 +35,7 @@ DEMO_IMAGES = {"train": 60, "test": 20}
 class Annotations:
     """The annotated radiographs."""
 
-    annotations: Positional[Path]
+    annotations: Annotated[Positional[Path], arg(metavar="ANNOTATIONS")]
     """CSV with image_name,image_width,image_height,n_landmarks,<name>_x,<name>_y,…"""
 
     images: Path
@@ -84,13 +84,16 @@ class Demo:
         from radmark.console import out
         from radmark.io.atomic import claim_folder
 
-        claim_folder(self.out, overwrite=self.overwrite, ours=("data", "run", "report"))
+        _need_torch()
+        claim_folder(self.out, overwrite=self.overwrite, ours=_demo_files())
         data = {part: self.out / "data" / part for part in DEMO_IMAGES}
         config = read_recipe("demo")
         for seed, (part, n) in enumerate(DEMO_IMAGES.items()):
             Phantom(data[part], kind=DEMO_KIND, n=n, seed=seed, size=config.data.size).run()
         asked = {part: Annotations(data[part] / "annotations.csv", data[part] / "images") for part in data}
-        Train(asked["train"], self.out / "run", recipe="demo", config=config).run()
+        stopped = Train(asked["train"], self.out / "run", recipe="demo", config=config).run()
+        if stopped:
+            return stopped
         untrained = _untrained_error_px(asked["test"], config)
         out.print(f"before training the mean radial error on the test images was {untrained:.1f} px; now:")
         return Evaluate(self.out / "run", asked["test"], self.out / "report").run()
@@ -100,7 +103,7 @@ class Demo:
 class Phantom:
     """Synthetic radiographs whose landmarks are known exactly: OUT/images/*.png and OUT/annotations.csv."""
 
-    out: Positional[Path]
+    out: Annotated[Positional[Path], arg(metavar="OUT")]
     """The folder to make."""
 
     kind: str
@@ -123,7 +126,6 @@ class Phantom:
         if self.kind not in phantom.KINDS:
             raise InputError(
                 "there is no phantom of this kind",
-                column="--kind",
                 value=self.kind,
                 remedy=f"Use one of: {', '.join(phantom.KINDS)}",
             )
@@ -144,7 +146,7 @@ class Check:
         from radmark.console import out
 
         report = check_dataset(self.data.annotations, self.data.images, **self.data.options())
-        out.print(report.as_text(), markup=False)
+        out.print(report.as_text())
         return 1 if report.errors else 0
 
 
@@ -176,7 +178,7 @@ class Train:
         dataset = read_dataset(self.data.annotations, self.data.images, **self.data.options())
         out.print(f"{len(dataset)} radiographs, {len(dataset.scheme)} landmarks ({dataset.scheme.name})")
         _need_torch()
-        from radmark.checkpoint import MODEL_FILE
+        from radmark.checkpoint import MODEL_FILE, TRAINING_FILE
         from radmark.train.loop import train
 
         model = self.out / MODEL_FILE
@@ -186,9 +188,8 @@ class Train:
                     dataset, self.config, self.out, _read, progress, resume=self.resume, overwrite=self.overwrite
                 )
         except KeyboardInterrupt:
-            left = (
-                f"{model} is the model of the last whole epoch; --resume goes on" if model.is_file() else "no model yet"
-            )
+            resumable = (self.out / TRAINING_FILE).is_file()
+            left = f"{model} is the model of the last whole epoch; --resume goes on" if resumable else "no model yet"
             print(f"\nStopped: {left}.", file=sys.stderr)
             return 130
         out.print(f"kept {epoch_words(kept.facts['history'][kept.epoch])}")
@@ -273,7 +274,7 @@ class Predict:
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """The folder `radmark train` made."""
 
-    images: Positional[tuple[Path, ...]]
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES...")]
     """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
 
     out: Path
@@ -323,7 +324,7 @@ class Predict:
             except InputError as error:
                 if not self.skip_bad:
                     raise
-                err.print(f"left out: {error}", markup=False)
+                err.print(f"left out: {error}")
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as PNG, JPEG or TIFF")
         write[suffix](self.out, predictions)
@@ -382,8 +383,7 @@ def parse_spacing(text: str | None) -> "Spacing | None":
         values = []
     if len(values) not in (1, 2):
         raise InputError(
-            "the spacing is not one number of millimetres, nor two",
-            column="--spacing-mm",
+            "--spacing-mm is neither one number of millimetres nor two",
             value=text,
             remedy="Give V or X,Y with a decimal point, such as 0.143 or 0.143,0.144",
         )
@@ -391,12 +391,23 @@ def parse_spacing(text: str | None) -> "Spacing | None":
 
 
 def _flag(argv: Sequence[str], name: str) -> str | None:
-    for i, word in enumerate(argv):
+    """The last value of a flag, as the parser takes it; None where there is none."""
+    value = None
+    for word, following in zip(argv, [*argv[1:], "-"], strict=True):
         if word.startswith(f"{name}="):
-            return word.split("=", 1)[1]
-        if word == name and i + 1 < len(argv):
-            return argv[i + 1]
-    return None
+            value = word.split("=", 1)[1]
+        elif word == name and not following.startswith("-"):
+            value = following
+    return value
+
+
+def _demo_files() -> tuple[str, ...]:
+    """What `radmark demo` leaves behind, as patterns."""
+    from radmark.evaluate.report import REPORT_FILES
+    from radmark.train.loop import RUN_FILES
+
+    data = ("data/*/annotations.csv", "data/*/images/*.png")
+    return (*data, *(f"run/{name}" for name in RUN_FILES), *(f"report/{name}" for name in REPORT_FILES))
 
 
 def _need_torch() -> None:

@@ -37,7 +37,7 @@ class DataConfig:
     """Column whose values are spread evenly over training and validation."""
 
     cache: Literal["memory", "file"] = "memory"
-    """Where the letterboxed images are kept during training: in memory, or in a file inside the run's folder."""
+    """Where the letterboxed images are kept during training: in memory, or in a nameless file beside the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Config:
             ),
         ):
             if wrong:
-                raise InputError(f"the setting {name} is out of range", column=name, value=value, remedy=remedy)
+                raise InputError(f"the setting {name} is out of range", value=value, remedy=remedy)
 
 
 def shipped_recipes() -> tuple[str, ...]:
@@ -246,7 +246,7 @@ def _as(kind: Any, value: Any, key: str, file: str) -> Any:
         fits, wanted = value is None or isinstance(value, str), "a text"
     if not fits:
         raise InputError(
-            "the setting has a value it cannot take", file=file, column=key, value=value, remedy=f"Give {wanted}"
+            f"the setting {key} has a value it cannot take", file=file, value=value, remedy=f"Give {wanted}"
         )
     return value
 

@@ -47,7 +47,6 @@ def build(config: ModelConfig, n_landmarks: int) -> LandmarkNet:
     except KeyError as error:
         raise InputError(
             "segmentation-models-pytorch has no such encoder",
-            column="encoder",
             value=config.encoder,
             remedy=f"Use one of its encoders, such as {', '.join(sorted(smp.encoders.get_encoder_names())[:200:12])}",
         ) from error
@@ -84,7 +83,6 @@ def _download(config: ModelConfig) -> dict[str, Tensor]:
     except Exception as error:  # the hub, the network and the library each raise their own
         raise InputError(
             f"the ImageNet weights of {config.encoder} could not be fetched ({type(error).__name__})",
-            column="encoder_weights",
             value="imagenet",
             remedy="Connect to the internet once, give a file with --encoder-weights FILE, "
             "or start at random with --encoder-weights none (many more epochs are needed then)",

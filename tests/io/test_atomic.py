@@ -61,7 +61,7 @@ def test_an_absent_or_empty_folder_is_claimed(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_not_claimed(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("weeks of work")
-    with pytest.raises(InputError, match=r"not empty\. Give another --out"):
+    with pytest.raises(InputError, match=r"not empty\. Give another folder"):
         claim_folder(tmp_path)
     assert (tmp_path / "results.csv").read_text() == "weeks of work"
 
@@ -69,8 +69,19 @@ def test_a_folder_that_holds_something_is_not_claimed(tmp_path: Path) -> None:
 def test_with_overwrite_it_is_claimed_and_emptied(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "results.csv").write_text("x")
-    claim_folder(tmp_path, overwrite=True)
+    (tmp_path / "old" / ".radmark-results-8xk2.csv").write_text("half-writ")
+    claim_folder(tmp_path, overwrite=True, ours=["old/*.csv"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_overwrite_spares_a_folder_with_anything_in_it_that_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "results.csv").write_text("x")
+    (tmp_path / "old" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match=r"did not write.*old/thesis\.txt"):
+        claim_folder(tmp_path, overwrite=True, ours=["old/*.csv"])
+    assert (tmp_path / "old" / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "old" / "results.csv").exists()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation
 
 from radmark.config import LabelConfig
 from radmark.core.landmarks import State
 from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
-from radmark.targets.regions import label_regions, region_sizes
+from radmark.targets.regions import label_regions
 from radmark.train.loop import label_loss
+
+ALL = torch.ones(2, 3, dtype=torch.bool)
 
 
 def test_eq_1_gives_a_label_of_a_tenth_of_the_picture_nine_times_its_weight() -> None:
@@ -23,10 +26,9 @@ def test_eq_1_keeps_the_labels_share_of_the_loss_whatever_its_size() -> None:
     for radius in (0, 3, 10):
         centres = torch.tensor([[[20, 12]]])
         regions = label_regions(centres, radius, height=32, width=32)
-        sizes = region_sizes(centres, radius, height=32, width=32)
-        weights = label_weights(sizes, 32 * 32, 1.0)
-        loss = pixel_cross_entropy(torch.zeros(1, 1, 32, 32), regions, weights, torch.ones(1, 1, dtype=torch.bool))
-        background = math.log(2) * (1024 - regions.sum().item()) / 1024
+        weights = label_weights(regions.sizes, 32 * 32, 1.0)
+        loss = pixel_cross_entropy(torch.zeros(1, 1, 32, 32), regions, weights, ALL[:1, :1], ALL[:1, :1])
+        background = math.log(2) * (1024 - regions.sizes.item()) / 1024
         assert loss.item() == pytest.approx(2 * background, rel=1e-5)
 
 
@@ -38,17 +40,28 @@ def test_a_clipped_region_is_weighted_by_the_pixels_really_drawn() -> None:
     assert loss.item() == pytest.approx(math.log(2) * (3 * (13 / 3) + 13) / 16, rel=1e-5)
 
 
-def test_pixel_cross_entropy_is_minus_log_p_pixel_by_pixel() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(2, 3, 5, 6))
-    regions = rng.random((2, 3, 5, 6)) < 0.2
-    weights = rng.uniform(1, 9, (2, 3))
-    p = 1 / (1 + np.exp(-logits))
-    literal = np.where(regions, -weights[:, :, None, None] * np.log(p), -np.log(1 - p)).mean()
-    ours = pixel_cross_entropy(
-        torch.tensor(logits), torch.tensor(regions), torch.tensor(weights), torch.ones(2, 3, dtype=torch.bool)
-    )
-    assert ours.item() == pytest.approx(literal, rel=1e-9)
+def test_pixel_cross_entropy_is_torchs_own_with_pos_weight_on_the_whole_map() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 9, 8, dtype=torch.float64) * 3
+    centres = torch.tensor([[[0, 0], [7, 8], [2, 3]], [[1, 1], [4, 0], [3, 5]]])  # some of them clipped
+    weights = torch.rand(2, 3, dtype=torch.float64) * 9
+    maps = torch.zeros_like(logits)
+    for image in range(2):
+        for k in range(3):
+            x, y = centres[image, k].tolist()
+            point = np.zeros((9, 8), bool)
+            point[y, x] = True
+            maps[image, k] = torch.from_numpy(binary_dilation(point, iterations=3).astype(float))
+    theirs = torch.nn.functional.binary_cross_entropy_with_logits(logits, maps, pos_weight=weights[:, :, None, None])
+    ours = pixel_cross_entropy(logits, label_regions(centres, 3, height=9, width=8), weights, ALL, ALL)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-12)
+
+
+def test_pixel_cross_entropy_stays_finite_for_logits_that_overflow_an_exponential() -> None:
+    logits = torch.tensor([[[[500.0, -500.0], [500.0, -500.0]]]])
+    regions = label_regions(torch.tensor([[[0, 0]]]), 0, height=2, width=2)
+    loss = pixel_cross_entropy(logits, regions, torch.ones(1, 1), ALL[:1, :1], ALL[:1, :1])
+    assert loss.item() == pytest.approx(500 / 4)  # only the wrongly certain pixel below the point costs
 
 
 def test_softmax_cross_entropy_is_torchs_own_for_a_single_pixel() -> None:
@@ -56,7 +69,7 @@ def test_softmax_cross_entropy_is_torchs_own_for_a_single_pixel() -> None:
     logits = torch.randn(2, 3, 5, 6)
     centres = torch.tensor([[[0, 0], [5, 4], [2, 3]], [[1, 1], [4, 0], [3, 2]]])
     regions = label_regions(centres, 0, height=5, width=6)
-    ours = softmax_cross_entropy(logits, regions, torch.ones(2, 3), torch.ones(2, 3, dtype=torch.bool))
+    ours = softmax_cross_entropy(logits, regions, ALL)
     index = centres[..., 1] * 6 + centres[..., 0]
     theirs = torch.nn.functional.cross_entropy(logits.flatten(2).flatten(0, 1), index.flatten())
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from radmark.core.errors import InputError
 
+_TEMPORARY = ".radmark-"
+
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
@@ -18,7 +20,7 @@ def replacing(path: Path) -> Generator[Path]:
     The temporary name keeps the suffix, because many writers choose their format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{_TEMPORARY}{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -44,19 +46,22 @@ def check_folder(folder: Path, *, overwrite: bool = False, ours: Sequence[str] =
     Args:
         folder: where the results should go.
         overwrite: the user asked to replace what is there.
-        ours: name patterns of what this command writes. Only these are ever replaced: a slip such as `--out ~ --overwrite`
-            must not cost anybody their files.
+        ours: patterns of the files this command writes, as paths inside the folder. Only such a folder is ever replaced:
+            a slip such as `--out ~ --overwrite` must not cost anybody their files.
 
     Raises:
         InputError: it is a file, or it holds something that may not be replaced.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError("a file stands where the folder should be", file=folder, remedy="Give another --out")
-    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if held and not overwrite:
-        remedy = "Give another --out, or --overwrite to replace its content" if ours else "Give another --out"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        remedy = "Give another folder, or --overwrite to replace its content" if ours else "Give another folder"
         raise InputError("the folder is not empty", file=folder, remedy=remedy)
-    foreign = [name for name in held if not any(fnmatch(name, pattern) for pattern in ours)]
+    held = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    patterns = (*ours, f"{_TEMPORARY}*", f"*/{_TEMPORARY}*")  # what a killed process left half-written is ours too
+    foreign = [name for name in held if not any(fnmatch(name, pattern) for pattern in patterns)]
     if foreign:
         raise InputError(
             "the folder holds something this command did not write, so it is not replaced",

@@ -1,8 +1,13 @@
-"""What is asked of the maps: two losses over label regions."""
+"""What is asked of the maps: two losses over label regions.
+
+Both look at the whole map once and then only at the regions' own pixels, a few hundredths of it.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from radmark.targets.regions import Regions
 
 
 def label_weights(sizes: Tensor, n_pixels: int, weight: float) -> Tensor:
@@ -16,37 +21,41 @@ def label_weights(sizes: Tensor, n_pixels: int, weight: float) -> Tensor:
     return weight * (n_pixels - sizes) / sizes
 
 
-def pixel_cross_entropy(logits: Tensor, regions: Tensor, weights: Tensor, trained: Tensor) -> Tensor:
+def pixel_cross_entropy(logits: Tensor, regions: Regions, weights: Tensor, placed: Tensor, trained: Tensor) -> Tensor:
     """The paper's loss: binary cross-entropy of every pixel of every trained map, region pixels weighted.
 
+    -log(1 - p) is log(1 + e^z) and -log p is log(1 + e^-z), so the loss of an empty map is summed first and the region's
+    pixels are then exchanged: the same numbers as `binary_cross_entropy_with_logits` with `pos_weight`.
+
     Args:
-        logits: (B, K, H, W).
-        regions: (B, K, H, W) bool; empty for an absent landmark.
+        logits: z, (B, K, H, W).
+        regions: of each landmark.
         weights: (B, K), w~ of each landmark.
+        placed: (B, K) bool; a landmark without a position, an absent one, has no region and trains an empty map.
         trained: (B, K) bool; a landmark that is not annotated trains nothing.
 
     Returns:
         Scalar: the mean over the pixels of the trained maps; 0 if there are none.
     """
-    loss = functional.binary_cross_entropy_with_logits(
-        logits, regions.to(logits.dtype), pos_weight=weights[:, :, None, None], reduction="none"
-    )
-    return _mean(loss.mean(dim=(2, 3)), trained)
+    flat = logits.flatten(2)
+    there = flat.gather(2, regions.index)
+    exchange = weights[:, :, None] * functional.softplus(-there) - functional.softplus(there)
+    exchange = torch.where(regions.inside & placed[:, :, None], exchange, 0.0)
+    return _mean((functional.softplus(flat).sum(dim=2) + exchange.sum(dim=2)) / flat.shape[2], trained)
 
 
-def softmax_cross_entropy(logits: Tensor, regions: Tensor, sizes: Tensor, trained: Tensor) -> Tensor:
+def softmax_cross_entropy(logits: Tensor, regions: Regions, trained: Tensor) -> Tensor:
     """Each map as one distribution over its pixels, the target uniform on the region: -mean over the region of log p.
 
     A map cannot say "absent" this way, so an absent landmark has to be left out of `trained`.
 
     Args:
         logits: (B, K, H, W).
-        regions: (B, K, H, W) bool.
-        sizes: (B, K), pixels of each region.
+        regions: of each landmark.
         trained: (B, K) bool.
     """
     flat = logits.flatten(2)
-    inside = (flat * regions.flatten(2)).sum(dim=2) / sizes
+    inside = torch.where(regions.inside, flat.gather(2, regions.index), 0.0).sum(dim=2) / regions.sizes
     return _mean(torch.logsumexp(flat, dim=2) - inside, trained)
 
 

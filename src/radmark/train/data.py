@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def load_samples(
     size: int,
     read: Callable[[Case], Radiograph],
     *,
-    cache_file: Path | None = None,
+    cache_in: Path | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> Samples:
     """Decode and letterbox every case.
@@ -62,15 +63,12 @@ def load_samples(
         cases: at least one.
         size: side of the network's grid in pixels.
         read: gives a case's radiograph.
-        cache_file: keep the pixels in this file instead of in memory, for data sets larger than the memory.
+        cache_in: keep the pixels in a nameless file in this folder instead of in memory, for data sets larger than the
+            memory; the file is gone when the process is.
         on_image: called with (done, total) after each image.
     """
     shape = (len(cases), size, size)
-    pixels: NDArray[Any] = (
-        np.empty(shape, np.uint16)
-        if cache_file is None
-        else np.lib.format.open_memmap(cache_file, mode="w+", dtype=np.uint16, shape=shape)
-    )
+    pixels: NDArray[Any] = np.empty(shape, np.uint16) if cache_in is None else _on_disk(cache_in, shape)
     hashes: dict[str, str] = {}
     insets = tuple(Inset.letterbox(case.landmarks.frame, size) for case in cases)
     for i, (case, inset) in enumerate(zip(cases, insets, strict=True)):
@@ -87,3 +85,10 @@ def load_samples(
         insets=insets,
         hashes=hashes,
     )
+
+
+def _on_disk(folder: Path, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """An array that lives in a file without a name, so that nothing is left to clean up however the run ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype=np.uint16, mode="w+", shape=shape)

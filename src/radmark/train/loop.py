@@ -29,10 +29,10 @@ from radmark.core.errors import InputError
 from radmark.core.landmarks import State
 from radmark.core.radiograph import Radiograph
 from radmark.infer.predictor import locate
-from radmark.io.atomic import claim_folder, write_text
+from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
 from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
-from radmark.targets.regions import label_regions, nearest_pixel, region_sizes
+from radmark.targets.regions import label_regions, nearest_pixel
 from radmark.targets.schedule import radius_px
 from radmark.train.augment import augment
 from radmark.train.curves import draw_curves
@@ -42,8 +42,7 @@ CURVES_EVERY_S = 30.0
 """Drawing the curves takes a third of a second; a short epoch should not pay it each time."""
 
 RUN_FILES = (
-    "config.toml", "split.json", "log.csv", "curves.png", "tensorboard", "pixels-*.npy", store.MODEL_FILE,
-    store.TRAINING_FILE,
+    "config.toml", "split.json", "log.csv", "curves.png", "tensorboard/*", store.MODEL_FILE, store.TRAINING_FILE,
 )  # fmt: skip
 """What a run's folder holds."""
 
@@ -97,17 +96,19 @@ def train(
             out; the loss stopped being a number. What earlier epochs left in `run` stays usable.
     """
     split = split_for_training(dataset, config)
-    began = None
     if resume:
         began = _resumable(run, config, split, dataset)
     else:
-        claim_folder(run, overwrite=overwrite, ours=RUN_FILES)
-        write_text(run / "config.toml", to_toml(config))
-        write_text(run / "split.json", split.to_json())
+        began = None
+        check_folder(run, overwrite=overwrite, ours=RUN_FILES)
 
     # --- data -----------------------------------------------------------------------------------------------------------
     parts = {name: dataset.subset(split.parts[name]).cases for name in ("train", "val") if split.parts.get(name)}
-    samples = {name: _load(cases, name, config, run, read, watch) for name, cases in parts.items()}
+    cache_in = run.parent if config.data.cache == "file" else None
+    samples = {
+        part: load_samples(cases, config.data.size, read, cache_in=cache_in, on_image=watch.image)
+        for part, cases in parts.items()
+    }
     _refuse_leaks(samples, parts)
     facts: dict[str, Any] = {
         "versions": store.versions(),
@@ -132,6 +133,12 @@ def train(
         net.load_state_dict(dict(began.weights))
         store.restore_optimizer(optimizer, began.optimizer)
         history = began.facts["history"]
+
+    # Only now is it certain that training can begin: an older run is not replaced by one that cannot.
+    if began is None:
+        claim_folder(run, overwrite=overwrite, ours=RUN_FILES)
+        write_text(run / "config.toml", to_toml(config))
+        write_text(run / "split.json", split.to_json())
 
     # --- epochs ---------------------------------------------------------------------------------------------------------
     board = _tensorboard(run, purge_from=len(history))
@@ -196,8 +203,6 @@ def train(
                 drawn_at = time.monotonic()
             watch.epoch(row)
         (run / store.TRAINING_FILE).unlink(missing_ok=True)
-        (run / "pixels-train.npy").unlink(missing_ok=True)
-        (run / "pixels-val.npy").unlink(missing_ok=True)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
@@ -230,15 +235,15 @@ def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labe
     on_grid = ((points >= -0.5) & (points <= edge)).all(dim=-1)
     placed = (states <= State.OCCLUDED) & on_grid
     centres = nearest_pixel(points, height=height, width=width)
-    regions = label_regions(centres, radius, height=height, width=width) & placed[:, :, None, None]
-    sizes = region_sizes(centres, radius, height=height, width=width)
+    regions = label_regions(centres, radius, height=height, width=width)
     if labels.loss == "softmax":
-        return softmax_cross_entropy(logits, regions, sizes, placed)
+        return softmax_cross_entropy(logits, regions, placed)
+    sizes = regions.sizes
     if labels.reweight:
         weights = label_weights(sizes, height * width, labels.label_weight)
     else:
         weights = torch.full(sizes.shape, labels.label_weight, device=logits.device)
-    return pixel_cross_entropy(logits, regions, weights.to(logits.dtype), placed | (states == State.ABSENT))
+    return pixel_cross_entropy(logits, regions, weights, placed, placed | (states == State.ABSENT))
 
 
 def learning_rate(config: Config, epoch: float) -> float:
@@ -284,18 +289,6 @@ def keep_freed_memory() -> None:
         mallopt(m_trim_threshold, 2**31 - 1)
 
 
-def _load(
-    cases: Sequence[Case],
-    part: str,
-    config: Config,
-    run: Path,
-    read: Callable[[Case], Radiograph],
-    watch: Watch,
-) -> Samples:
-    cache = run / f"pixels-{part}.npy" if config.data.cache == "file" else None
-    return load_samples(cases, config.data.size, read, cache_file=cache, on_image=watch.image)
-
-
 def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[Case]]) -> None:
     """The same picture under two names in two parts makes the validation error a flattery."""
     part_of = {case.name: part for part, cases in parts.items() for case in cases}
@@ -336,13 +329,9 @@ def _resumable(run: Path, config: Config, split: Split, dataset: Dataset) -> Che
 
 def _accelerator(config: Config) -> str:
     if config.train.accelerator == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "no CUDA device is available", column="accelerator", value="cuda", remedy="Use --accelerator auto or cpu"
-        )
+        raise InputError("no CUDA device is available", value="cuda", remedy="Use --accelerator auto or cpu")
     if config.train.accelerator == "mps" and not torch.backends.mps.is_available():
-        raise InputError(
-            "no Apple GPU is available", column="accelerator", value="mps", remedy="Use --accelerator auto or cpu"
-        )
+        raise InputError("no Apple GPU is available", value="mps", remedy="Use --accelerator auto or cpu")
     return config.train.accelerator
 
 
