@@ -4,6 +4,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Networks as small as the tests' gain nothing from threads, and on a busy machine the threads wait for each other. This has
+# to stand before torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import numpy as np
 import pytest

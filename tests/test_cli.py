@@ -158,16 +158,7 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from threads, and on a busy machine the threads wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def walk(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Walk:  # noqa: ARG001
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     root = tmp_path_factory.mktemp("walk")
     data, unseen, recipe, run, report = (root / name for name in ("data", "unseen", "tiny.toml", "run", "report"))
     recipe.write_text(RECIPE, encoding="utf-8")
@@ -810,9 +801,12 @@ def test_ctrl_c_leaves_a_usable_run_that_can_be_resumed_to_its_end(walk: Walk, t
 
 
 @pytest.fixture(scope="module")
-def demo(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:  # noqa: ARG001
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
     out = tmp_path_factory.mktemp("demo") / "radmark-demo"
-    return works("demo", "--out", out), out
+    torch.set_num_threads(os.cpu_count() or 1)  # minutes long, unlike every other test's training
+    said = works("demo", "--out", out)
+    torch.set_num_threads(1)
+    return said, out
 
 
 @pytest.mark.slow

@@ -209,13 +209,23 @@ def test_pictures_are_embedded_by_caption_and_other_files_refused(tmp_path):
 
 
 def test_a_report_that_exists_is_kept_unless_told_otherwise(tmp_path):
+    def n_images() -> int:
+        return json.loads((tmp_path / "out/metrics.json").read_text())["n_images"]
+
+    report(tmp_path / "out", *truth_and_predictions(1))
+    with pytest.raises(InputError, match="not empty"):
+        report(tmp_path / "out", *truth_and_predictions(2))
+    assert n_images() == 1
+    report(tmp_path / "out", *truth_and_predictions(2), overwrite=True)
+    assert n_images() == 2
+
+
+def test_a_report_never_replaces_a_folder_with_somebody_elses_file(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious").touch()
-    with pytest.raises(InputError, match="not empty"):
-        report(tmp_path / "out", *truth_and_predictions(1))
+    with pytest.raises(InputError, match="precious"):
+        report(tmp_path / "out", *truth_and_predictions(1), overwrite=True)
     assert (tmp_path / "out" / "precious").exists()
-    report(tmp_path / "out", *truth_and_predictions(2), overwrite=True)
-    assert json.loads((tmp_path / "out/metrics.json").read_text())["n_images"] == 2
 
 
 def test_each_film_is_read_once_and_only_those_shown(tmp_path):

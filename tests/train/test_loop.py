@@ -68,6 +68,7 @@ def test_a_run_holds_model_config_split_log_and_curves(squares: Squares, small: 
     assert (len(split["train"]), len(split["val"])) == (8, 2)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_points_are_found(squares: Squares, small: Config, tmp_path: Path) -> None:
     dataset, read = squares
     longer = changed(small, train={"epochs": 30, "learning_rate": 3e-3}, augment={"rotate_deg": 0.0})
@@ -83,6 +84,7 @@ def test_the_loss_falls_and_the_points_are_found(squares: Squares, small: Config
     assert np.median(errors) < 3  # films are 60 x 48; blind guessing is off by more than 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["cross-entropy", "softmax"])
 def test_each_loss_trains_a_film_by_heart(loss: str, squares: Squares, small: Config, tmp_path: Path) -> None:
     dataset, read = squares
