@@ -4,6 +4,7 @@ from radmark.io.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from radmark.io.images import MAX_PIXELS as MAX_PIXELS
 from radmark.io.images import read_image as read_image
 from radmark.io.images import read_size as read_size
+from radmark.io.points_json import write_predictions_json as write_predictions_json
 from radmark.io.schemes import read_scheme as read_scheme
 from radmark.io.schemes import shipped_schemes as shipped_schemes
 from radmark.io.table import Finding as Finding
@@ -12,4 +13,3 @@ from radmark.io.table import Severity as Severity
 from radmark.io.table import inspect_table as inspect_table
 from radmark.io.table import read_dataset as read_dataset
 from radmark.io.table import write_predictions_csv as write_predictions_csv
-from radmark.io.table import write_predictions_json as write_predictions_json

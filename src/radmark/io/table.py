@@ -1,4 +1,4 @@
-"""The annotation table, one row an image, into a data set; predictions into the same table and into JSON.
+"""The annotation table, one row an image, into a data set; predictions into the same table.
 
 Columns `image_name, image_width, image_height, n_landmarks`, then `<name>_x, <name>_y` for each landmark: x right,
 y down, in pixels of the upright image, (0, 0) the centre of its top-left pixel, which is radmark's own convention. An
@@ -13,7 +13,6 @@ comma is read as well. Reading and checking are one path: `inspect_table` collec
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,14 +22,13 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from radmark import RESEARCH_USE, __version__
 from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing, SpacingSource
 from radmark.core.landmarks import Landmarks, State
-from radmark.core.prediction import Prediction
+from radmark.core.prediction import Prediction, common_scheme
 from radmark.core.scheme import Scheme
-from radmark.io.atomic import replacing, write_text
+from radmark.io.atomic import replacing
 from radmark.io.images import IMAGE_SUFFIXES, read_size
 from radmark.io.schemes import read_scheme, shipped_schemes
 
@@ -628,7 +626,7 @@ def write_predictions_csv(path: Path, predictions: Sequence[Prediction]) -> None
     Raises:
         InputError: no prediction, two of one name, or predictions of several schemes.
     """
-    scheme = _scheme_of(predictions)
+    scheme = common_scheme(predictions)
     with_spacing = any(p.landmarks.frame.spacing for p in predictions)
     with_states = any(np.isin(p.landmarks.states, (State.OCCLUDED, State.ABSENT)).any() for p in predictions)
     rows: list[dict[str, str]] = []
@@ -652,74 +650,5 @@ def write_predictions_csv(path: Path, predictions: Sequence[Prediction]) -> None
         writer.writerows(rows)
 
 
-def write_predictions_json(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write predictions as JSON, with all that is known: states, confidence, and where each spacing came from.
-
-    Coordinates are those of `Landmarks`: x right, y down, pixels of the source image; null where there is no point.
-
-    Raises:
-        InputError: no prediction, two of one name, or predictions of several schemes.
-    """
-    scheme = _scheme_of(predictions)
-    content = {
-        "schema_version": 1,
-        "made_by": f"radmark {__version__}",
-        "notice": RESEARCH_USE,
-        "pixel_origin": "centre of the top-left pixel",
-        "scheme": {"name": scheme.name, "landmarks": list(scheme.names)},
-        "images": [_json_image(prediction) for prediction in predictions],
-    }
-    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def _json_image(prediction: Prediction) -> dict[str, object]:
-    landmarks = prediction.landmarks
-    frame, spacing = landmarks.frame, landmarks.frame.spacing
-    return {
-        "image_name": prediction.name,
-        "image_width": frame.width,
-        "image_height": frame.height,
-        "spacing": spacing and {"x_mm": spacing.x_mm, "y_mm": spacing.y_mm, "source": spacing.source.value},
-        "landmarks": {
-            name: {
-                "x": _or_null(x),
-                "y": _or_null(y),
-                "state": State(int(state)).label,
-                "confidence": _or_null(confidence),
-            }
-            for name, (x, y), state, confidence in zip(
-                landmarks.scheme.names, landmarks.points, landmarks.states, prediction.confidence, strict=True
-            )
-        },
-    }
-
-
-def _scheme_of(predictions: Sequence[Prediction]) -> Scheme:
-    """The one scheme of all predictions, each of another image."""
-    if not predictions:
-        raise InputError("there is no prediction to write", remedy="Give at least one image")
-    names = [prediction.name for prediction in predictions]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(
-                "two predictions have the same image name",
-                value=name,
-                remedy="Give names with their folder, or two files",
-            )
-    scheme = predictions[0].landmarks.scheme
-    for prediction in predictions:
-        if prediction.landmarks.scheme.names != scheme.names:
-            raise InputError(
-                f"predictions of schemes {scheme.name} and {prediction.landmarks.scheme.name} do not fit in one file",
-                value=prediction.name,
-                remedy="Write one file a scheme",
-            )
-    return scheme
-
-
 def _decimals(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.4f}"
-
-
-def _or_null(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
