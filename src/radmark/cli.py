@@ -5,7 +5,6 @@ Ctrl-C.
 """
 
 import dataclasses
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +89,9 @@ class Demo:
         config = read_recipe("demo")
         for seed, (part, n) in enumerate(DEMO_IMAGES.items()):
             Phantom(data[part], kind=DEMO_KIND, n=n, seed=seed, size=config.data.size).run()
-        asked = {part: Annotations(data[part] / "annotations.csv", data[part] / "images") for part in data}
+        asked = {
+            part: Annotations(data[part] / "annotations.csv", data[part] / "images", reader="phantom") for part in data
+        }
         stopped = Train(asked["train"], self.out / "run", recipe="demo", config=config).run()
         if stopped:
             return stopped
@@ -411,9 +412,6 @@ def _demo_files() -> tuple[str, ...]:
 
 
 def _need_torch() -> None:
-    # Threads that wait for each other should sleep, not spin: with another program on the same cores, spinning was seen to
-    # make a training step ten times slower. It has to be said before torch loads its threads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch as torch
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from radmark.io.atomic import replacing
 
 
 def draw_curves(history: Sequence[Mapping[str, float | int | None]], path: Path) -> None:
-    """Loss, validation error and the radius of the label regions, one above the other on the same epochs.
+    """Loss, validation error (where there is any) and the radius of the label regions, one above the other.
 
     Args:
         history: the rows of the training log, at least one.
@@ -22,7 +22,8 @@ def draw_curves(history: Sequence[Mapping[str, float | int | None]], path: Path)
         ("val_mean_radial_error_px", "validation error\n(mean radial, px)", "log"),
         ("radius_px", "label radius\n(px)", "linear"),
     ]
-    figure = Figure(figsize=(7, 6), layout="constrained")
+    panels = [panel for panel in panels if any(row[panel[0]] is not None for row in history)]
+    figure = Figure(figsize=(7, 2 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True)
     for axis, (key, label, scale) in zip(axes, panels, strict=True):
         values = np.array([row[key] for row in history], dtype=np.float64)  # None becomes NaN, a gap
