@@ -803,7 +803,7 @@ def test_ctrl_c_leaves_a_usable_run_that_can_be_resumed_to_its_end(walk: Walk, t
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
     out = tmp_path_factory.mktemp("demo") / "radmark-demo"
-    torch.set_num_threads(os.cpu_count() or 1)  # minutes long, unlike every other test's training
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # minutes long, unlike every other test's training
     said = works("demo", "--out", out)
     torch.set_num_threads(1)
     return said, out
