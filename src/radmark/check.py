@@ -8,15 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from radmark.core.dataset import Case, same_pixels
 from radmark.core.errors import InputError
-from radmark.core.frame import Spacing
 from radmark.core.landmarks import State
 from radmark.core.scheme import Scheme, one_sided
-from radmark.io import IMAGE_SUFFIXES, Finding, Severity, inspect_table, read_image
+from radmark.io import IMAGE_SUFFIXES, Finding, Severity, TableOptions, inspect_table, read_image
 
 _SHOWN = 10  # findings of one kind in the text; a wrong folder would otherwise fill the screen
 
@@ -113,29 +113,12 @@ class Report:
                 yield f"{name}: placed in {count.placed}, {missing}"
 
 
-def check_dataset(
-    annotations: Path,
-    images: Path,
-    *,
-    scheme: Scheme | None = None,
-    spacing: Spacing | None = None,
-    spacing_file: Path | None = None,
-    absent_corner_px: float | None = None,
-    reader: str | None = None,
-) -> Report:
+def check_dataset(annotations: Path, images: Path, **options: Unpack[TableOptions]) -> Report:
     """Look a data set over; the arguments are those of `radmark.io.read_dataset`. Every image is decoded.
 
     What is wrong is in the report's findings and raises nothing.
     """
-    inspection = inspect_table(
-        annotations,
-        images,
-        scheme=scheme,
-        spacing=spacing,
-        spacing_file=spacing_file,
-        absent_corner_px=absent_corner_px,
-        reader=reader,
-    )
+    inspection = inspect_table(annotations, images, **options)
     if inspection.scheme is None:
         return Report(annotations, images, findings=inspection.findings)
     cases = inspection.cases
@@ -153,7 +136,7 @@ def check_dataset(
         *_one_sided_names(s),
         *_swapped_sides(s),
         *_same_place(s),
-        *([] if absent_corner_px is not None else _corner_points(s)),
+        *([] if options.get("absent_corner_px") is not None else _corner_points(s)),
         *_doubtful_spacing(s),
         *_without_annotation(s, images),
     ]

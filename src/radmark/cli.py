@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
     from radmark.infer.predictor import Predictor
+    from radmark.io import TableOptions
 
 DEFAULT_RECIPE = "cpu"
 DEMO_KIND = "pelvis-radiograph"
@@ -55,7 +56,7 @@ class Annotations:
     reader: str | None = None
     """Whose reading to use where the annotations hold several."""
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> "TableOptions":
         """The flags as `read_dataset` and `check_dataset` take them."""
         from radmark.io import read_scheme
 
@@ -440,8 +441,7 @@ def _to_score(data: Annotations, predictor: "Predictor", part: str | None) -> "D
     from radmark.io import read_dataset
 
     options = data.options()
-    if options["scheme"] is None:
-        options["scheme"] = predictor.scheme
+    options["scheme"] = options.get("scheme") or predictor.scheme
     dataset = read_dataset(data.annotations, data.images, **options)
     if part is None and any(case.part == "test" for case in dataset.cases):
         part = "test"

@@ -10,6 +10,7 @@ from radmark.io.schemes import shipped_schemes as shipped_schemes
 from radmark.io.table import Finding as Finding
 from radmark.io.table import Inspection as Inspection
 from radmark.io.table import Severity as Severity
+from radmark.io.table import TableOptions as TableOptions
 from radmark.io.table import inspect_table as inspect_table
 from radmark.io.table import read_dataset as read_dataset
 from radmark.io.table import write_predictions_csv as write_predictions_csv

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -85,21 +85,10 @@ class Inspection:
     reader: str | None = None
 
 
-def read_dataset(
-    annotations: Path,
-    images: Path,
-    *,
-    scheme: Scheme | None = None,
-    spacing: Spacing | None = None,
-    spacing_file: Path | None = None,
-    absent_corner_px: float | None = None,
-    reader: str | None = None,
-) -> Dataset:
-    """Annotated images as a data set. Images are looked up and measured, not decoded.
+class TableOptions(TypedDict, total=False):
+    """How to read a table; each may be left out.
 
     Args:
-        annotations: the table, see the module.
-        images: the folder that `image_name` is relative to. A name without a suffix gets the one that exists.
         scheme: landmarks to pick from the table, by name. None takes all, with the definitions and pairs of the shipped
             scheme that has the very same names; the table's order wins.
         spacing: millimetres a pixel for all images. Wins over the table's columns, they win over `spacing_file`.
@@ -107,19 +96,27 @@ def read_dataset(
         absent_corner_px: points with x and y both below this many pixels mean "absent", unless `<name>_state` says
             something else: the habit of clicking an invisible landmark into the top-left corner.
         reader: takes the rows of this one in the `reader` column; without that column, a name for who read them all.
+    """
+
+    scheme: Scheme | None
+    spacing: Spacing | None
+    spacing_file: Path | None
+    absent_corner_px: float | None
+    reader: str | None
+
+
+def read_dataset(annotations: Path, images: Path, **options: Unpack[TableOptions]) -> Dataset:
+    """Annotated images as a data set. Images are looked up and measured, not decoded.
+
+    Args:
+        annotations: the table, see the module.
+        images: the folder that `image_name` is relative to. A name without a suffix gets the one that exists.
+        options: how to read the table, see `TableOptions`.
 
     Raises:
         InputError: the first error of the table, and how many more there are.
     """
-    inspection = inspect_table(
-        annotations,
-        images,
-        scheme=scheme,
-        spacing=spacing,
-        spacing_file=spacing_file,
-        absent_corner_px=absent_corner_px,
-        reader=reader,
-    )
+    inspection = inspect_table(annotations, images, **options)
     errors = [finding.cause for finding in inspection.findings if finding.severity is Severity.ERROR]
     if inspection.scheme is None or errors:
         raise errors[0] if len(errors) == 1 else _with_more(errors)
@@ -139,24 +136,16 @@ def _with_more(errors: Sequence[InputError]) -> InputError:
     )
 
 
-def inspect_table(
-    annotations: Path,
-    images: Path,
-    *,
-    scheme: Scheme | None = None,
-    spacing: Spacing | None = None,
-    spacing_file: Path | None = None,
-    absent_corner_px: float | None = None,
-    reader: str | None = None,
-) -> Inspection:
+def inspect_table(annotations: Path, images: Path, **options: Unpack[TableOptions]) -> Inspection:
     """Read a table as `read_dataset` does (the arguments are the same) and collect what is wrong instead of raising."""
+    reader = options.get("reader")
     notes = _Notes()
     sheet = notes.attempt("table", _read_sheet, annotations, _NEEDED)
     folder = notes.attempt("missing-image", _folder, images)
     if sheet is None or folder is None:
         return Inspection(findings=tuple(notes.findings))
-    columns = notes.attempt("table", _columns, sheet, scheme)
-    spacings = notes.attempt("spacing", _spacings, spacing, spacing_file)
+    columns = notes.attempt("table", _columns, sheet, options.get("scheme"))
+    spacings = notes.attempt("spacing", _spacings, options.get("spacing"), options.get("spacing_file"))
     rows = notes.attempt("reader", _rows_of, sheet, reader)
     if columns is None or spacings is None or rows is None:
         return Inspection(findings=tuple(notes.findings))
@@ -180,7 +169,7 @@ def inspect_table(
                 ),
             )
             continue
-        case = _case(row, path, columns, spacings, absent_corner_px, notes)
+        case = _case(row, path, columns, spacings, options.get("absent_corner_px"), notes)
         if case is not None:
             cases.append(case)
     _warn(sheet, rows, spacings, notes)
