@@ -153,9 +153,16 @@ MUTANTS = (
     Mutant(
         "rows and columns of the largest logit swapped",
         "targets/decode.py",
-        "return torch.stack([x, y], dim=-1)\n\n\ndef decode",
-        "return torch.stack([y, x], dim=-1)\n\n\ndef decode",
+        "torch.cat([first % width, first // width], dim=2)",
+        "torch.cat([first // width, first % width], dim=2)",
         "targets/test_decode.py::test_argmax_finds_the_lit_pixel",
+    ),
+    Mutant(
+        "rows and columns swapped where several pixels share the largest logit",
+        "targets/decode.py",
+        "return torch.stack([x, y], dim=-1)",
+        "return torch.stack([y, x], dim=-1)",
+        "targets/test_decode.py::test_argmax_averages_ties_as_the_released_programs_do",
     ),
     Mutant(
         "the re-weighting put in twice instead of taken out",
