@@ -60,11 +60,9 @@ def decode(
     reach = 2 * radius_px + 2
     window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
     if decoder == "centroid":
-        for _ in range(2):
-            window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
-            mass = window.sum(dim=-1, keepdim=True)
-            centre = (window[..., None] * position).sum(dim=-2) / mass.clamp(min=1e-30)
-            points = torch.where(mass > 1e-30, centre, points)
+        points = _centre(window, position, points)
+        window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
+        points = _centre(window, position, points)
     confidence = window.sum(dim=-1) if loss == "softmax" else window.amax(dim=-1)
     return points, confidence.clamp(0.0, 1.0)
 
@@ -84,3 +82,10 @@ def _window(belief: Tensor, centres: Tensor, reach: int) -> tuple[Tensor, Tensor
     index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).view(batch, k, -1)
     values = belief.flatten(2).gather(2, index) * inside
     return values, torch.stack([x, y], dim=-1).to(belief.dtype)
+
+
+def _centre(window: Tensor, position: Tensor, otherwise: Tensor) -> Tensor:
+    """(B, K, 2) centre of mass of each window, or `otherwise` where it holds no belief at all."""
+    mass = window.sum(dim=-1, keepdim=True)
+    centre = (window[..., None] * position).sum(dim=-2) / mass.clamp(min=1e-30)
+    return torch.where(mass > 1e-30, centre, otherwise)
