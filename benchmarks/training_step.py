@@ -63,6 +63,7 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
     draws = torch.Generator().manual_seed(0)
     net = build(config.model, len(cases[0].landmarks.scheme)).to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(net, torch.optim.Adam(net.parameters(), lr=config.train.learning_rate))
+    mirrored = cases[0].landmarks.scheme.mirrored
     radius = radius_px(config.labels, epoch=0, epochs=config.train.epochs, size=config.data.size)
     indices = itertools.cycle(range(len(samples)))
     model.train()
@@ -70,7 +71,7 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
     def step() -> float:
         batch = samples.batch(list(itertools.islice(indices, config.train.batch_size)))
         gray, points, states = (t.to(fabric.device) for t in batch)
-        gray, points = augment(gray, points, config.augment, draws)
+        gray, points, states = augment(gray, points, states, config.augment, draws, mirrored=mirrored)
         logits = model(gray.contiguous(memory_format=torch.channels_last))
         loss = label_loss(logits.float(), points, states, radius, config.labels)
         optimizer.zero_grad()

@@ -21,6 +21,13 @@ PAPER_SIZE_PX = 512
 PAPER_EPOCHS = 350
 """The number of epochs over which the paper's schedule runs."""
 
+LABEL_SHAPES = {
+    "cross-entropy": ("diamond", "everywhere"),
+    "softmax": ("diamond", "gaussian"),
+    "mse": ("gaussian",),
+}
+"""Which label shapes a loss can be asked for."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -61,9 +68,18 @@ class LabelConfig:
     Radii are stated on the paper's 512-pixel grid and epochs on its 350-epoch run; `radmark.targets.schedule` scales both.
     """
 
-    loss: Literal["cross-entropy", "softmax"] = "cross-entropy"
+    loss: Literal["cross-entropy", "softmax", "mse"] = "cross-entropy"
     """"cross-entropy": each pixel of each map is in the region or not, re-weighted by Eq. 1 (the paper's). "softmax": each
-    map is a distribution over the pixels, the region its target."""
+    map is a distribution over the pixels, the region its target. "mse": heatmap regression, the squared difference of each
+    pixel to a Gaussian bump."""
+
+    shape: Literal["diamond", "gaussian", "everywhere"] = "diamond"
+    """"diamond": the dilated point, which erodes. "gaussian": a bump of --sigma-px that does not (softmax, mse).
+    "everywhere": the label fills the picture, a slip of the paper's released programs kept for measuring it
+    (cross-entropy)."""
+
+    sigma_px: float = 4.0
+    """Standard deviation of a Gaussian label, in pixels of a 512-pixel grid."""
 
     dilate_px: int = 65
     """Radius of the label region at the start, in pixels of a 512-pixel grid. 0: the single pixel."""
@@ -83,13 +99,37 @@ class LabelConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes to the training images; points move with the pixels. All off by default, as in the paper's main arm."""
+    """Changes to the training images; points move with the pixels. All off by default, as in the paper's main arm.
+
+    What has no probability of its own is drawn for every image, evenly from what is allowed.
+    """
 
     rotate_deg: float = 0.0
     """Largest rotation either way, in degrees."""
 
     rotate_probability: float = 0.5
     """How often an image is rotated."""
+
+    scale: float = 0.0
+    """Largest change of size either way, as a share: 0.1 for 0.9 to 1.1 times."""
+
+    shift: float = 0.0
+    """Largest move either way, along x and along y, as a share of the grid's side."""
+
+    mirror_probability: float = 0.0
+    """How often an image is mirrored left to right. The landmarks of the scheme's left/right pairs then change places."""
+
+    gamma: float = 0.0
+    """Largest change of the gray curve either way: gray becomes gray to the power 2^u, u from -gamma to gamma."""
+
+    contrast: float = 0.0
+    """Largest change of contrast either way, about the mean of the grid, as a share: 0.2 for 0.8 to 1.2 times."""
+
+    brightness: float = 0.0
+    """Largest change of brightness either way, where black is 0 and white is 1."""
+
+    noise: float = 0.0
+    """Largest standard deviation of the Gaussian noise added, where black is 0 and white is 1."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +194,23 @@ class Config:
             (lab.dilate_px < 0, "dilate_px", lab.dilate_px, "Give 0 or more"),
             (lab.erode_px < 0, "erode_px", lab.erode_px, "Give 0 or more"),
             (lab.erode_every < 1, "erode_every", lab.erode_every, "Give 1 or more"),
+            (
+                lab.shape not in LABEL_SHAPES[lab.loss],
+                f"shape (with loss {lab.loss})",
+                lab.shape,
+                f"Use {' or '.join(LABEL_SHAPES[lab.loss])}, or another loss",
+            ),
+            (not lab.sigma_px > 0, "sigma_px", lab.sigma_px, "Give a positive number"),
             (not lab.label_weight > 0, "label_weight", lab.label_weight, "Give a positive number"),
             (not 0 <= a.rotate_deg <= 180, "rotate_deg", a.rotate_deg, "Give 0 to 180"),
             (not 0 <= a.rotate_probability <= 1, "rotate_probability", a.rotate_probability, "Give 0 to 1"),
+            (not 0 <= a.scale < 1, "scale", a.scale, "Give a share below 1"),
+            (not 0 <= a.shift <= 1, "shift", a.shift, "Give 0 to 1"),
+            (not 0 <= a.mirror_probability <= 1, "mirror_probability", a.mirror_probability, "Give 0 to 1"),
+            (not 0 <= a.gamma <= 3, "gamma", a.gamma, "Give 0 to 3"),
+            (not 0 <= a.contrast <= 1, "contrast", a.contrast, "Give 0 to 1"),
+            (not 0 <= a.brightness <= 1, "brightness", a.brightness, "Give 0 to 1"),
+            (not 0 <= a.noise <= 1, "noise", a.noise, "Give 0 to 1"),
             (t.epochs < 1, "epochs", t.epochs, "Give 1 or more"),
             (t.batch_size < 1, "batch_size", t.batch_size, "Give 1 or more"),
             (not 0 < t.learning_rate < 1, "learning_rate", t.learning_rate, "Give a number between 0 and 1"),

@@ -36,6 +36,23 @@ def test_a_landmark_without_its_partner_is_one_sided() -> None:
     assert one_sided(("hip_right", "hip_left", "ankle_right", "sacrum")) == ("ankle_right",)
 
 
+def test_a_mirror_sends_each_landmark_to_its_partner_and_a_lonely_one_to_itself() -> None:
+    scheme = Scheme.from_names(("knee_left", "hip_left", "sacrum", "hip_right", "knee_right", "ankle_right"))
+    assert scheme.mirrored == (4, 3, 2, 1, 0, 5)
+
+
+def test_a_landmark_with_two_partners_is_refused() -> None:
+    landmarks = tuple(LandmarkDefinition(name) for name in ("hip_right", "hip_left", "sacrum"))
+    with pytest.raises(InputError, match=r"two partners.*'hip_left'.*one pair"):
+        Scheme("hips", landmarks, pairs=(("hip_right", "hip_left"), ("sacrum", "hip_left")))
+
+
+def test_a_pair_that_stands_twice_is_one_pair() -> None:
+    landmarks = (LandmarkDefinition("hip_right"), LandmarkDefinition("hip_left"))
+    scheme = Scheme("hips", landmarks, pairs=(("hip_right", "hip_left"), ("hip_left", "hip_right")))
+    assert scheme.mirrored == (1, 0)
+
+
 def test_order_is_the_order_given(scheme: Scheme) -> None:
     assert scheme.names == ("hip_right", "hip_left", "sacrum")
     assert len(scheme) == 3

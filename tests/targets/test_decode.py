@@ -37,6 +37,14 @@ def test_centroid_finds_the_centre_of_a_blob_between_the_pixels(x: float, y: flo
     assert confidence.item() > 0.99
 
 
+@given(st.floats(8, 55), st.floats(8, 39))
+def test_centroid_finds_the_centre_of_a_regressed_heatmap_and_its_height_is_the_confidence(x: float, y: float) -> None:
+    heatmap = 5.0 * torch.from_numpy(np.exp(gaussian(x, y, 1.2)))[None, None]  # half as high as the trained one
+    points, confidence = decode(heatmap, decoder="centroid", loss="mse", radius_px=1)
+    assert points[0, 0].tolist() == pytest.approx([x, y], abs=0.05)
+    assert 0.35 < confidence.item() <= 0.5
+
+
 @given(st.integers(9, 54), st.integers(9, 38), st.integers(0, 4))
 def test_centroid_of_a_learnt_region_is_its_centre_not_its_noisiest_pixel(x: int, y: int, radius: int) -> None:
     rows, columns = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")

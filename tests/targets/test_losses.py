@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation
 
-from radmark.config import LabelConfig
+from radmark.config import Config, LabelConfig
+from radmark.core.errors import InputError
 from radmark.core.landmarks import State
 from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
 from radmark.targets.regions import label_regions
@@ -110,3 +111,64 @@ def test_a_batch_without_a_single_trained_landmark_has_loss_zero() -> None:
     nan = float("nan")
     states = torch.tensor([[int(State.NOT_ANNOTATED)]])
     assert label_loss(torch.randn(1, 1, 4, 4), torch.tensor([[[nan, nan]]]), states, 1, LabelConfig()).item() == 0
+
+
+def bumps(points: torch.Tensor, sigma_px: float, *, height: int, width: int) -> torch.Tensor:
+    """Whole maps of Gaussians, written out: (B, K, height, width) float64."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    squared = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
+    return torch.exp(squared / (-2 * sigma_px**2))
+
+
+GAUSSIAN_POINTS = torch.tensor([[[1.2, 0.4], [10.0, 9.75]], [[19.4, 17.1], [6.5, 3.3]]], dtype=torch.float64)
+
+
+def test_heatmap_regression_is_torchs_own_square_to_a_gaussian_summed_over_each_map() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 2, 18, 20, dtype=torch.float64)
+    labels = LabelConfig(loss="mse", shape="gaussian", sigma_px=2.0 * 512 / 20)  # 2 px on a grid 20 wide
+    ours = label_loss(logits, GAUSSIAN_POINTS, torch.zeros(2, 2, dtype=torch.int8), 2, labels)
+    theirs = torch.nn.functional.mse_loss(logits, 10 * bumps(GAUSSIAN_POINTS, 2.0, height=18, width=20)) * 360
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-3)  # ours cuts the bump off at four sigma
+
+
+def test_the_softmax_loss_of_a_gaussian_label_is_torchs_own_with_probabilities_as_target() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 2, 18, 20, dtype=torch.float64)
+    labels = LabelConfig(loss="softmax", shape="gaussian", sigma_px=2.0 * 512 / 20)
+    ours = label_loss(logits, GAUSSIAN_POINTS, torch.zeros(2, 2, dtype=torch.int8), 2, labels)
+    target = bumps(GAUSSIAN_POINTS, 2.0, height=18, width=20).flatten(2).flatten(0, 1)
+    target = target / target.sum(dim=1, keepdim=True)
+    theirs = torch.nn.functional.cross_entropy(logits.flatten(2).flatten(0, 1), target)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-3)
+
+
+def test_an_absent_landmark_trains_an_empty_heatmap() -> None:
+    logits = torch.full((1, 1, 4, 4), 3.0)
+    nan = float("nan")
+    labels = LabelConfig(loss="mse", shape="gaussian")
+    loss = label_loss(logits, torch.tensor([[[nan, nan]]]), torch.tensor([[int(State.ABSENT)]]), 2, labels)
+    assert loss.item() == 9.0 * 16
+
+
+def test_everywhere_is_what_scipy_makes_of_a_dilation_by_nothing_with_the_weight_of_one_pixel() -> None:
+    torch.manual_seed(0)
+    point = np.zeros((6, 7), bool)
+    point[3, 2] = True
+    filled = torch.from_numpy(binary_dilation(point, iterations=0).astype(np.float32))
+    logits = torch.randn(1, 1, 6, 7)
+    theirs = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, filled[None, None], pos_weight=torch.tensor(41.0)
+    )
+    present = torch.tensor([[int(State.PRESENT)]])
+    ours = label_loss(logits, torch.tensor([[[2.0, 3.0]]]), present, 0, LabelConfig(shape="everywhere"))
+    assert filled.all()
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape"), [("mse", "diamond"), ("cross-entropy", "gaussian"), ("softmax", "everywhere")]
+)
+def test_a_shape_that_a_loss_cannot_be_asked_for_is_refused(loss: str, shape: str) -> None:
+    with pytest.raises(InputError, match=f"shape .with loss {loss}"):
+        Config(labels=LabelConfig(loss=loss, shape=shape))  # pyright: ignore[reportArgumentType]

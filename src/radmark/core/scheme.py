@@ -25,7 +25,8 @@ class Scheme:
     Sides are the patient's. `pairs` are (right, left) names; `edges` are lines worth drawing.
 
     Raises:
-        InputError: no landmark, a name twice, or a pair or an edge that names an unknown landmark.
+        InputError: no landmark, a name twice, a pair or an edge that names an unknown landmark, or a landmark with two
+            partners.
     """
 
     name: str
@@ -52,11 +53,23 @@ class Scheme:
                         value=name,
                         remedy=f"Use one of: {', '.join(names)}",
                     )
+        partners: dict[str, str] = {}
+        for one, other in (ends for pair in self.pairs for ends in (pair, pair[::-1])):
+            if partners.setdefault(one, other) != other:
+                raise InputError(
+                    f"a landmark of scheme {self.name} has two partners", value=one, remedy="Leave it in one pair"
+                )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The landmark names in scheme order."""
         return tuple(landmark.name for landmark in self.landmarks)
+
+    @cached_property
+    def mirrored(self) -> tuple[int, ...]:
+        """In scheme order, the index of the landmark on the other side; of the landmark itself where it has no partner."""
+        partner = {one: other for pair in self.pairs for one, other in (pair, pair[::-1])}
+        return tuple(self.index(partner.get(name, name)) for name in self.names)
 
     def __len__(self) -> int:
         return len(self.landmarks)

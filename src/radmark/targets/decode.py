@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radmark.targets.regions import nearest_pixel
+from radmark.targets.regions import HEATMAP_HEIGHT, nearest_pixel
 
 
 def argmax_points(logits: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def decode(
     logits: Tensor,
     *,
     decoder: Literal["centroid", "argmax"],
-    loss: Literal["cross-entropy", "softmax"],
+    loss: Literal["cross-entropy", "softmax", "mse"],
     radius_px: int,
     log_weight: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
@@ -35,27 +35,29 @@ def decode(
 
     The belief at a pixel is what the loss asked for. Softmax: the probability that the landmark is there. Cross-entropy:
     the probability that the pixel is in the region; training multiplied its odds by w~ (Eq. 1), which is taken out again
-    (`log_weight`), or a broad plateau of near-certain pixels would hide the peak.
+    (`log_weight`), or a broad plateau of near-certain pixels would hide the peak. Heatmap regression: the height of the bump.
 
     argmax takes the pixel of the largest logit. centroid starts there and takes the centre of mass of the belief in a window
     around it, twice, so that the window ends up centred on the blob rather than on its noisiest pixel.
 
     Args:
         logits: (B, K, H, W).
-        radius_px: of the regions in the last epoch of training.
+        radius_px: of the regions in the last epoch of training; of a Gaussian label its rounded standard deviation.
         log_weight: log w~ of an unclipped region; 0 where there was no re-weighting.
 
     Returns:
         (B, K, 2) float32 xy in pixels of the maps' grid, and (B, K) confidence in [0, 1]: the model's own probability that
-        the landmark is within about 2 * radius_px + 2 pixels (softmax) or radius_px pixels (cross-entropy) of the point.
+        the landmark is within about 2 * radius_px + 2 pixels (softmax) or radius_px pixels (cross-entropy) of the point; for
+        heatmap regression the height of the bump as a share of the trained one, which is no probability.
     """
     logits = logits.float()
     height, width = logits.shape[-2:]
-    belief = (
-        torch.softmax(logits.flatten(2), dim=2).view_as(logits)
-        if loss == "softmax"
-        else torch.sigmoid(logits - log_weight)
-    )
+    if loss == "softmax":
+        belief = torch.softmax(logits.flatten(2), dim=2).view_as(logits)
+    elif loss == "mse":
+        belief = logits.clamp(min=0.0) / HEATMAP_HEIGHT
+    else:
+        belief = torch.sigmoid(logits - log_weight)
     points = argmax_points(logits)
     reach = 2 * radius_px + 2
     window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)

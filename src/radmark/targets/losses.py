@@ -1,4 +1,4 @@
-"""What is asked of the maps: two losses over label regions.
+"""What is asked of the maps: losses over label regions.
 
 Both look at the whole map once and then only at the regions' own pixels, a few hundredths of it.
 """
@@ -44,8 +44,11 @@ def pixel_cross_entropy(logits: Tensor, regions: Regions, weights: Tensor, place
     return _mean((functional.softplus(flat).sum(dim=2) + exchange.sum(dim=2)) / flat.shape[2], trained)
 
 
-def softmax_cross_entropy(logits: Tensor, regions: Regions, trained: Tensor) -> Tensor:
-    """Each map as one distribution over its pixels, the target uniform on the region: -mean over the region of log p.
+def softmax_cross_entropy(
+    logits: Tensor, regions: Regions, trained: Tensor, values: Tensor | None = None
+) -> Tensor:
+    """Each map as one distribution over its pixels: the cross-entropy to a target that is uniform on the region, or
+    proportional to `values` there.
 
     A map cannot say "absent" this way, so an absent landmark has to be left out of `trained`.
 
@@ -53,10 +56,51 @@ def softmax_cross_entropy(logits: Tensor, regions: Regions, trained: Tensor) -> 
         logits: (B, K, H, W).
         regions: of each landmark.
         trained: (B, K) bool.
+        values: (B, K, M), not negative.
     """
     flat = logits.flatten(2)
-    inside = torch.where(regions.inside, flat.gather(2, regions.index), 0.0).sum(dim=2) / regions.sizes
+    share = regions.inside.float() if values is None else values * regions.inside
+    inside = (share * flat.gather(2, regions.index)).sum(dim=2) / share.sum(dim=2)
     return _mean(torch.logsumexp(flat, dim=2) - inside, trained)
+
+
+def heatmap_mse(logits: Tensor, regions: Regions, values: Tensor, placed: Tensor, trained: Tensor) -> Tensor:
+    """Heatmap regression, the field's usual loss: the squared difference of every pixel to a bump, 0 elsewhere.
+
+    Summed over a map's pixels: their mean would make gradients so small that Adam's epsilon holds the steps back.
+
+    Args:
+        logits: (B, K, H, W).
+        regions: where the bumps are.
+        values: (B, K, M), the bumps.
+        placed: (B, K) bool; a landmark without a position, an absent one, has no bump and trains an empty map.
+        trained: (B, K) bool; a landmark that is not annotated trains nothing.
+
+    Returns:
+        Scalar: the mean over the trained maps; 0 if there are none.
+    """
+    flat = logits.flatten(2)
+    exchange = values * (values - 2 * flat.gather(2, regions.index))  # (z - v)^2 - z^2
+    exchange = torch.where(regions.inside & placed[:, :, None], exchange, 0.0)
+    return _mean(flat.square().sum(dim=2) + exchange.sum(dim=2), trained)
+
+
+def everywhere_cross_entropy(logits: Tensor, weight: float, placed: Tensor, trained: Tensor) -> Tensor:
+    """`pixel_cross_entropy` with a label that fills the picture, and the weight of a single pixel.
+
+    This is what the paper's released programs train where no dilation is asked for: `binary_dilation(iterations=0)` of scipy
+    repeats until nothing changes, so one lit pixel becomes the whole image. Nobody should train this; it is here so that its
+    score can be measured.
+
+    Args:
+        logits: (B, K, H, W).
+        weight: of every pixel.
+        placed: (B, K) bool; an absent landmark's map stays empty.
+        trained: (B, K) bool.
+    """
+    flat = logits.flatten(2)
+    full = weight * functional.softplus(-flat).mean(dim=2)
+    return _mean(torch.where(placed, full, functional.softplus(flat).mean(dim=2)), trained)
 
 
 def _mean(per_map: Tensor, trained: Tensor) -> Tensor:

@@ -5,11 +5,16 @@ picture's border clips it. So a region needs no morphology and no map, only the 
 `scipy.ndimage.binary_dilation(iterations=r)` lights, bit for bit.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+HEATMAP_HEIGHT = 10.0
+"""Height of a Gaussian bump under heatmap regression. At 1 the noise that each of Adam's steps puts on tens of thousands of empty
+pixels outweighs the bump, and the map stays empty (docs/results.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,31 @@ def label_regions(centres: Tensor, radius_px: int, *, height: int, width: int) -
         height: of the grid.
         width: of the grid.
     """
-    dx, dy = _diamond(radius_px, centres.device)
+    return _around(centres, *_diamond(radius_px, centres.device), height=height, width=width)
+
+
+def gaussian_heatmaps(points: Tensor, sigma_px: float, *, height: int, width: int) -> tuple[Regions, Tensor]:
+    """Gaussian bumps of height 1 around points, cut off beyond four standard deviations, where less than 0.0004 is left.
+
+    Args:
+        points: (B, K, 2) xy; the bump is centred there, not on the nearest pixel. NaN is read as (0, 0): mask it.
+        sigma_px: standard deviation.
+        height: of the grid.
+        width: of the grid.
+
+    Returns:
+        The pixels, a square of M around each point, and (B, K, M) their values, 0 beyond the grid.
+    """
+    centres = nearest_pixel(points, height=height, width=width)
+    dx, dy = _square(math.ceil(4 * sigma_px), points.device)
+    regions = _around(centres, dx, dy, height=height, width=width)
+    off = centres - points.nan_to_num(0.0)
+    squared = (off[..., 0:1] + dx) ** 2 + (off[..., 1:2] + dy) ** 2
+    return regions, torch.where(regions.inside, torch.exp(squared / (-2 * sigma_px**2)), 0.0)
+
+
+def _around(centres: Tensor, dx: Tensor, dy: Tensor, *, height: int, width: int) -> Regions:
+    """The pixels at (M,) int32 offsets dx, dy from (B, K, 2) integer centres."""
     centres = centres.int()
     centre_x, centre_y = centres[..., 0:1], centres[..., 1:2]
     x, y = centre_x + dx, centre_y + dy
@@ -64,3 +93,11 @@ def _diamond(radius_px: int, device: torch.device) -> tuple[Tensor, Tensor]:
     dy, dx = torch.meshgrid(reach, reach, indexing="ij")
     within = dx.abs() + dy.abs() <= radius_px
     return dx[within], dy[within]
+
+
+@lru_cache(maxsize=16)
+def _square(reach_px: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(M,) int32 dx and dy, both within reach_px."""
+    reach = torch.arange(-reach_px, reach_px + 1, dtype=torch.int32, device=device)
+    dy, dx = torch.meshgrid(reach, reach, indexing="ij")
+    return dx.flatten(), dy.flatten()

@@ -14,12 +14,16 @@ def radius_px(labels: LabelConfig, *, epoch: int, epochs: int, size: int) -> int
     so a radius is multiplied by size / 512 and rounded, halves up. A radius that has shrunk to nothing stays 0, the single
     pixel.
 
+    A Gaussian label does not erode: its radius is its standard deviation, scaled and rounded alike.
+
     Args:
         labels: the schedule as the paper states it.
         epoch: 0-based.
         epochs: how many the run has.
         size: side of the network's grid in pixels.
     """
+    if labels.shape == "gaussian":
+        return math.floor(labels.sigma_px * size / PAPER_SIZE_PX + 0.5)
     steps = (epoch * PAPER_EPOCHS) // (epochs * labels.erode_every)
     at_paper_size = max(0, labels.dilate_px - steps * labels.erode_px)
     return math.floor(at_paper_size * size / PAPER_SIZE_PX + 0.5)

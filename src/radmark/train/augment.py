@@ -1,5 +1,7 @@
 """Image augmentation on the training device: pixels and points go through the same map."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -8,38 +10,112 @@ from radmark.config import AugmentConfig
 
 
 def rotate(gray: Tensor, points: Tensor, angles_deg: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotate images and points about the centre of the grid.
+    """Rotate images and points about the centre of the grid: `move` without scale and shift."""
+    return move(gray, points, angles_deg, torch.ones_like(angles_deg), torch.zeros_like(points[:, 0]))
+
+
+def move(gray: Tensor, points: Tensor, angles_deg: Tensor, scales: Tensor, shifts_px: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotate and scale images and points about the centre of the grid, then shift them, in one resampling.
 
     Args:
         gray: (B, 1, S, S).
         points: (B, K, 2) xy, NaN allowed.
         angles_deg: (B,), positive turns the picture clockwise as it is seen (x towards y, y down).
+        scales: (B,), above 1 makes what is seen larger.
+        shifts_px: (B, 2) xy, positive moves the picture right and down.
 
     Returns:
-        Rotated images, black where nothing was, and points; a point may leave the grid.
+        Moved images, black where nothing was, and points; a point may leave the grid.
     """
     angle = torch.deg2rad(angles_deg)
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
-    # grid_sample asks where each output pixel comes from: the inverse turn, which is the transpose. Its coordinates have
-    # their origin at the grid's centre and, with align_corners=False, -1 and 1 at the outer edges: no half pixel is lost.
-    back = torch.cat([turn.transpose(1, 2), torch.zeros_like(turn[:, :, :1])], dim=2)
-    grid = functional.affine_grid(back, list(gray.shape), align_corners=False)
-    turned = functional.grid_sample(gray, grid.to(gray.dtype), padding_mode="zeros", align_corners=False)
+    forth = scales[:, None, None] * turn
+    # grid_sample asks where each output pixel comes from: the shift undone, then the inverse turn, which is the transpose.
+    # Its coordinates have their origin at the grid's centre and, with align_corners=False, -1 and 1 at the outer edges: no
+    # half pixel is lost, and half a side is one unit.
+    unturn = turn.transpose(1, 2) / scales[:, None, None]
+    unshift = unturn @ (-shifts_px / (gray.shape[-1] / 2))[:, :, None]
+    grid = functional.affine_grid(torch.cat([unturn, unshift], dim=2), list(gray.shape), align_corners=False)
+    moved = functional.grid_sample(gray, grid.to(gray.dtype), padding_mode="zeros", align_corners=False)
     centre = (gray.shape[-1] - 1) / 2
-    return turned, (points - centre) @ turn.transpose(1, 2) + centre
+    return moved, (points - centre) @ forth.transpose(1, 2) + centre + shifts_px[:, None]
 
 
-def augment(gray: Tensor, points: Tensor, config: AugmentConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw and apply the augmentations of `config`; a no-op, bit for bit, where they are off.
+def mirror(
+    gray: Tensor, points: Tensor, states: Tensor, chosen: Tensor, mirrored: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mirror the chosen images left to right; what was the left hip is then the right one.
 
     Args:
         gray: (B, 1, S, S).
-        points: (B, K, 2).
-        generator: on the CPU, so that the draws do not depend on the device.
+        points: (B, K, 2) xy, NaN allowed.
+        states: (B, K).
+        chosen: (B,) of bool.
+        mirrored: K indices, `Scheme.mirrored`.
     """
-    if config.rotate_deg == 0 or config.rotate_probability == 0:
-        return gray, points
-    draws = torch.rand(2, len(gray), generator=generator)
-    angles = (2 * draws[0] - 1) * config.rotate_deg * (draws[1] < config.rotate_probability)
-    return rotate(gray, points, angles.to(gray.device))
+    partner = list(mirrored)
+    swapped = points[:, partner]
+    swapped[..., 0] = gray.shape[-1] - 1 - swapped[..., 0]
+    return (
+        torch.where(chosen[:, None, None, None], gray.flip(-1), gray),
+        torch.where(chosen[:, None, None], swapped, points),
+        torch.where(chosen[:, None], states[:, partner], states),
+    )
+
+
+def augment(
+    gray: Tensor,
+    points: Tensor,
+    states: Tensor,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    *,
+    mirrored: Sequence[int],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw and apply the augmentations of `config`; a no-op, bit for bit, where they are off.
+
+    Changes of gray come last and reach every pixel alike, the padding too: where it was as black as the film's own black it
+    stays so, as the trained model will meet it, and no resampling blurs the noise.
+
+    Args:
+        gray: (B, 1, S, S), in [0, 1] before and after.
+        points: (B, K, 2).
+        states: (B, K).
+        generator: on the CPU, so that the draws do not depend on the device. What is off draws nothing, and the rotation
+            draws first: a run that only rotates is repeated whatever else this function learns.
+        mirrored: K indices, `Scheme.mirrored`.
+    """
+    n, device = len(gray), gray.device
+
+    def either_way(largest: float, *shape: int) -> Tensor:
+        return (2 * torch.rand(shape, generator=generator) - 1) * largest
+
+    rotates = config.rotate_deg > 0 and config.rotate_probability > 0
+    if rotates or config.scale > 0 or config.shift > 0:
+        angles, scales, shifts = torch.zeros(n), torch.ones(n), torch.zeros(n, 2)
+        if rotates:
+            draws = torch.rand(2, n, generator=generator)
+            angles = (2 * draws[0] - 1) * config.rotate_deg * (draws[1] < config.rotate_probability)
+        if config.scale > 0:
+            scales = 1 + either_way(config.scale, n)
+        if config.shift > 0:
+            shifts = either_way(config.shift * gray.shape[-1], n, 2)
+        gray, points = move(gray, points, angles.to(device), scales.to(device), shifts.to(device))
+    if config.mirror_probability > 0:
+        chosen = torch.rand(n, generator=generator) < config.mirror_probability
+        gray, points, states = mirror(gray, points, states, chosen.to(device), mirrored)
+
+    if config.gamma > 0:
+        gray = gray ** (2 ** either_way(config.gamma, n, 1, 1, 1)).to(device)
+    if config.contrast > 0:
+        mean = gray.mean(dim=(1, 2, 3), keepdim=True)
+        gray = mean + (gray - mean) * (1 + either_way(config.contrast, n, 1, 1, 1)).to(device)
+    if config.brightness > 0:
+        gray = gray + either_way(config.brightness, n, 1, 1, 1).to(device)
+    if config.noise > 0:
+        deviations = config.noise * torch.rand(n, 1, 1, 1, generator=generator)
+        gray = gray + (deviations * torch.randn(gray.shape, generator=generator)).to(device)
+    if max(config.gamma, config.contrast, config.brightness, config.noise) > 0:
+        gray = gray.clamp(0, 1)
+    return gray, points, states

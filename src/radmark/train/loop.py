@@ -23,16 +23,23 @@ from torch import Tensor
 
 from radmark import checkpoint as store
 from radmark.checkpoint import Checkpoint
-from radmark.config import Config, LabelConfig, read_recipe, to_toml
+from radmark.config import PAPER_SIZE_PX, Config, LabelConfig, read_recipe, to_toml
 from radmark.core.dataset import Case, Dataset, Split, same_pixels
 from radmark.core.errors import InputError
 from radmark.core.landmarks import State
 from radmark.core.radiograph import Radiograph
+from radmark.core.scheme import Scheme, one_sided
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
-from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
-from radmark.targets.regions import label_regions, nearest_pixel
+from radmark.targets.losses import (
+    everywhere_cross_entropy,
+    heatmap_mse,
+    label_weights,
+    pixel_cross_entropy,
+    softmax_cross_entropy,
+)
+from radmark.targets.regions import HEATMAP_HEIGHT, gaussian_heatmaps, label_regions, nearest_pixel
 from radmark.targets.schedule import radius_px
 from radmark.train.augment import augment
 from radmark.train.curves import draw_curves
@@ -96,6 +103,8 @@ def train(
             out; the loss stopped being a number. What earlier epochs left in `run` stays usable.
     """
     split = split_for_training(dataset, config)
+    if config.augment.mirror_probability > 0:
+        _refuse_unmirrored(dataset.scheme)
     if resume:
         began = _resumable(run, config, split, dataset)
     else:
@@ -162,7 +171,9 @@ def train(
                 # Batches of equal size to within one image: a last batch of one would upset batch normalisation.
                 indices = order[step * n // steps : (step + 1) * n // steps]
                 gray, points, states = (t.to(fabric.device) for t in samples["train"].batch(indices))
-                gray, points = augment(gray, points, config.augment, draws)
+                gray, points, states = augment(
+                    gray, points, states, config.augment, draws, mirrored=dataset.scheme.mirrored
+                )
                 logits = model(gray.contiguous(memory_format=torch.channels_last))
                 loss = label_loss(logits.float(), points, states, radius, config.labels)
                 optimizer.zero_grad()
@@ -224,8 +235,8 @@ def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labe
         logits: (B, K, H, W).
         points: (B, K, 2) xy on the grid; NaN where a landmark has none.
         states: (B, K) of `State`.
-        radius: of the label regions, in pixels.
-        labels: loss and weights.
+        radius: of the label regions, in pixels; a Gaussian label takes its size from `labels`.
+        labels: loss, shape and weights.
 
     A landmark with a position trains its region; an absent one trains an empty map; one that is not annotated, or that an
     augmentation moved off the grid, trains nothing.
@@ -234,6 +245,16 @@ def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labe
     edge = torch.tensor([width - 0.5, height - 0.5], device=points.device)
     on_grid = ((points >= -0.5) & (points <= edge)).all(dim=-1)
     placed = (states <= State.OCCLUDED) & on_grid
+    trained = placed | (states == State.ABSENT)
+    if labels.shape == "everywhere":
+        single = labels.label_weight * (height * width - 1 if labels.reweight else 1)
+        return everywhere_cross_entropy(logits, single, placed, trained)
+    if labels.shape == "gaussian":
+        sigma = labels.sigma_px * width / PAPER_SIZE_PX
+        regions, values = gaussian_heatmaps(points, sigma, height=height, width=width)
+        if labels.loss == "mse":
+            return heatmap_mse(logits, regions, HEATMAP_HEIGHT * values, placed, trained)
+        return softmax_cross_entropy(logits, regions, placed, values)
     centres = nearest_pixel(points, height=height, width=width)
     regions = label_regions(centres, radius, height=height, width=width)
     if labels.loss == "softmax":
@@ -243,7 +264,7 @@ def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labe
         weights = label_weights(sizes, height * width, labels.label_weight)
     else:
         weights = torch.full(sizes.shape, labels.label_weight, device=logits.device)
-    return pixel_cross_entropy(logits, regions, weights, placed, placed | (states == State.ABSENT))
+    return pixel_cross_entropy(logits, regions, weights, placed, trained)
 
 
 def learning_rate(config: Config, epoch: float) -> float:
@@ -300,6 +321,19 @@ def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[C
                 value=", ".join(twins),
                 remedy="Remove one, or give both the same patient_id",
             )
+
+
+def _refuse_unmirrored(scheme: Scheme) -> None:
+    """In a mirrored film a landmark that keeps its side's name would be taught on the other side."""
+    in_pairs = {name for pair in scheme.pairs for name in pair}
+    alone = tuple(name for name in one_sided(scheme.names) if name not in in_pairs)
+    if alone or not in_pairs:
+        raise InputError(
+            f"scheme {scheme.name} has {'landmarks of one side only' if alone else 'no left/right pairs'}, so its images "
+            "cannot be mirrored",
+            value=", ".join(alone) or None,
+            remedy="Train with --mirror-probability 0, or give a --scheme whose pairs name both sides",
+        )
 
 
 def _resumable(run: Path, config: Config, split: Split, dataset: Dataset) -> Checkpoint:
