@@ -152,7 +152,7 @@ class TrainConfig:
     """Which epoch the run keeps: the last, or the one with the least error on the validation part."""
 
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """auto: bf16 where the processor has it in hardware, else 32 bit."""
+    """auto: bf16 where the hardware has units for it, else 32 bit."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from radmark.benchmark.plan import Cell
     from radmark.train.loop import Row
 
 out = Console(highlight=False, markup=False, soft_wrap=True)
@@ -16,6 +17,9 @@ err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 LINE_EVERY_S = 10.0
 """How often a run that is not on a terminal (a log file) says a line; every epoch would drown the rest of the log."""
+
+BENCHMARK_LINE_EVERY_S = 60.0
+"""The same for a benchmark, which may take days."""
 
 
 class TrainingProgress:
@@ -74,6 +78,32 @@ class TrainingProgress:
             left = (self._total_epochs - epoch - 1) * (now - self._began_at) / done
             out.print(f"{words}, {left / 60:.1f} minutes left" if left else words)
             self._spoke_at = now
+
+
+class BenchmarkProgress:
+    """A line when a cell of a benchmark starts, now and then while it trains, and when it ends."""
+
+    def __init__(self, cells: int, done: int) -> None:
+        self._cells, self._done = cells, done
+        self._spoke_at = time.monotonic()
+        if done:
+            out.print(f"{done} of {cells} cells were done already")
+
+    def begins(self, cell: "Cell") -> None:
+        """A cell is started."""
+        out.print(f"{cell.key} …")
+
+    def ends(self, cell: "Cell", reason: str | None, left_s: float) -> None:
+        """A cell is done, or failed for `reason`."""
+        self._done += 1
+        left = f", about {left_s / 60:.0f} minutes left" if self._done < self._cells else ""
+        out.print(f"[{self._done}/{self._cells}] {cell.key} {'done' if reason is None else f'FAILED: {reason}'}{left}")
+
+    def epoch(self, cell: "Cell", row: "Row") -> None:
+        """An epoch of a cell ended."""
+        if time.monotonic() - self._spoke_at > BENCHMARK_LINE_EVERY_S:
+            out.print(f"    {cell.key}: {epoch_words(row)}")
+            self._spoke_at = time.monotonic()
 
 
 def epoch_words(row: "Row") -> str:

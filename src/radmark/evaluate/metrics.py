@@ -9,6 +9,7 @@ model that often places nothing. Read the three together.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,23 @@ class PointErrors:
     def patients(self) -> IntArray:
         """(N,) a number for each image's patient, 0, 1, … by sorted patient name."""
         return np.unique([case.patient for case in self.cases], return_inverse=True)[1].astype(np.int64)
+
+
+def pooled(parts: Sequence[PointErrors]) -> PointErrors:
+    """Errors of several runs on films of one scheme as one: folds, or seeds that predict the same films again.
+
+    A patient's films stay that patient's, so an interval over patients does not count a second seed as new evidence.
+    """
+    return PointErrors(
+        cases=tuple(case for part in parts for case in part.cases),
+        predictions=tuple(prediction for part in parts for prediction in part.predictions),
+        offset_px=np.concatenate([part.offset_px for part in parts]),
+        offset_mm=np.concatenate([part.offset_mm for part in parts]),
+        scored=np.concatenate([part.scored for part in parts]),
+        found=np.concatenate([part.found for part in parts]),
+        absent=np.concatenate([part.absent for part in parts]),
+        absent_placed=np.concatenate([part.absent_placed for part in parts]),
+    )
 
 
 def radial(offset: FloatArray) -> FloatArray:
@@ -308,6 +326,87 @@ def score(
         draws=draws,
         seed=seed,
     )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much larger one method's errors are than another's, on the same points.
+
+    Args:
+        unit: "mm", or "px" of the grid asked for.
+        mean: of the radial errors of the first minus those of the second; negative: the first is nearer.
+        mean_ci95: by bootstrap over patients, both methods on the same resample; None for fewer than two patients.
+        sdr_percent: threshold -> share of points nearer than it by the first, minus that by the second.
+        sdr_ci95: likewise.
+        n_points: compared, a point counted once however many seeds placed it.
+        n_patients: whose points those are.
+    """
+
+    unit: Literal["mm", "px"]
+    mean: float
+    mean_ci95: Interval | None
+    sdr_percent: Mapping[str, float]
+    sdr_ci95: Mapping[str, Interval | None]
+    n_points: int
+    n_patients: int
+
+
+def difference(
+    first: PointErrors, second: PointErrors, *, grid_size: int | None = None, draws: int = DRAWS, seed: int = SEED
+) -> Difference | None:
+    """Paired: point by point on the films both methods predicted, each point's errors averaged over the seeds first.
+
+    Seeds are averaged, not resampled: the interval is about other patients, not about other seeds. Only points that both
+    methods placed are compared; None where there is no such point.
+
+    Args:
+        first: errors of one method, of one or several seeds (`pooled`).
+        second: errors of the other.
+        grid_size: as in `score`; used where not every image has a spacing.
+        draws: bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    in_mm = first.has_mm and second.has_mm
+    ours, theirs = (_by_point(errors, None if in_mm else grid_size, in_mm) for errors in (first, second))
+    points = sorted(ours.keys() & theirs.keys())
+    if not points:
+        return None
+    a, b = (np.array([errors[point][0] for point in points]) for errors in (ours, theirs))
+    near = np.array([[ours[point][1], theirs[point][1]] for point in points])
+    patients, owner = np.unique([ours[point][2] for point in points], return_inverse=True)
+    owner = owner.astype(np.int64)
+    resamples = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), draws)
+
+    def interval(values: FloatArray) -> Interval | None:
+        return _interval(_resampled_means(values, owner, resamples), owner)
+
+    gain = 100 * (near[:, 0] - near[:, 1])
+    return Difference(
+        unit="mm" if in_mm else "px",
+        mean=float((a - b).mean()),
+        mean_ci95=interval(a - b),
+        sdr_percent={f"{t:g}": float(gain[:, i].mean()) for i, t in enumerate(THRESHOLDS)},
+        sdr_ci95={f"{t:g}": interval(gain[:, i]) for i, t in enumerate(THRESHOLDS)},
+        n_points=len(points),
+        n_patients=len(patients),
+    )
+
+
+def _by_point(
+    errors: PointErrors, grid_size: int | None, in_mm: bool
+) -> dict[tuple[str, int], tuple[float, FloatArray, str]]:
+    """(image name, landmark) -> radial error and share under each threshold, both averaged over seeds, and the patient."""
+    distance = radial(errors.offset_mm if in_mm else errors.offset_on(grid_size))
+    seen: dict[tuple[str, int], list[float]] = {}
+    patient: dict[str, str] = {}
+    for case, row in zip(errors.cases, distance, strict=True):
+        patient[case.name] = case.patient
+        for k in np.flatnonzero(np.isfinite(row)):
+            seen.setdefault((case.name, int(k)), []).append(float(row[k]))
+    return {
+        point: (float(np.mean(v)), np.array([np.mean(np.array(v) < t) for t in THRESHOLDS], np.float64), patient[point[0]])
+        for point, v in seen.items()
+    }
 
 
 def image_means(errors: FloatArray) -> FloatArray:

@@ -1,0 +1,1 @@
+"""Methods against each other on the same films: arms x data sets x folds x seeds, and the tables that come of them."""

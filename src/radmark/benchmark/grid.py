@@ -1,0 +1,409 @@
+"""What a benchmark runs: a TOML file into arms, data sets, seeds and the settings they share.
+
+    name = "mine"
+    seeds = [0, 1, 2]
+    arms = ["baseline-weighted", "proposed", "heatmap-mse", "my-arm"]
+    reference = "proposed"             # the arm whose difference to every other is printed
+    repeat = ["proposed"]              # arms run with every seed; the others with the first. Default: all
+    recipe = "paper-small"             # what all arms begin with
+    [settings.train]                   # laid over the recipe: the common budget
+    epochs = 28
+    [few_images]                       # error against the number of training images
+    sizes = [10, 25, 50]
+    arms = ["proposed", "heatmap-mse"]
+    [[data]]
+    name = "hips"
+    annotations = "points.csv"         # with folds, or a split column; or train = "a.csv" and test = "b.csv"
+    images = "films"
+    folds = 5
+    [[data]]
+    name = "knee"
+    phantom = "knee-radiograph"        # drawn, not read
+    train_images = 48
+    test_images = 40
+    [[arm]]                            # your own method: settings laid over the common ones ...
+    name = "my-arm"
+    asks = "Is 30 px enough?"
+    settings.labels.dilate_px = 30
+    [[arm]]                            # ... or another program's predictions, in the columns of the annotations
+    name = "their-program"
+    predictions = "theirs/{data}.csv"
+
+Paths are relative to the grid file, or to --data.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from string import ascii_letters, digits
+from typing import Any, Literal, cast
+
+from radmark.config import PAPER_SIZE_PX, Config, from_tree, read_recipe, to_tree
+from radmark.core.errors import InputError
+
+Tree = Mapping[str, Mapping[str, Any]]
+
+_NAME_CHARACTERS = set(ascii_letters + digits + "+-_.")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train, or another program's predictions.
+
+    Args:
+        name: in tables and file names.
+        asks: the one sentence it tests.
+        settings: laid over the grid's.
+        tune: settings whose value the inner validation part chooses, "section.key" -> candidates; one at most.
+        scored_on: "rotated" scores test images that were turned while their points were not, a slip of the released
+            programs kept for measuring it.
+        predictions: a CSV for each data set, `{data}` its name, instead of training.
+    """
+
+    name: str
+    asks: str
+    settings: Tree = field(default_factory=dict[str, Mapping[str, Any]])
+    tune: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])
+    scored_on: Literal["upright", "rotated"] = "upright"
+    predictions: str | None = None
+
+    def trains_like(self, other: "Arm") -> bool:
+        """Whether the two share a trained model."""
+        return (self.settings, self.tune, self.predictions) == (other.settings, other.tune, other.predictions)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from: one table with folds or a split column, two tables, or phantoms.
+
+    Args:
+        name: in tables and file names.
+        annotations: one table of everything.
+        train: a table of the training images, with `test`.
+        test: a table of the images that are scored.
+        images: folder of the radiographs.
+        folds: of cross-validation over patients; 0: the split the table states.
+        reader: who made the truth.
+        scheme: a shipped scheme's name or a file.
+        spacing_mm: (x, y) millimetres per pixel; None: as the table or the files say.
+        phantom: kind of phantoms to draw instead.
+        train_images: how many of them to train on.
+        test_images: how many others to score.
+        size: longer side of a phantom in pixels.
+        published: landmark name -> a published error in mm on other data, for Table 2.
+        published_by: whose figures those are.
+    """
+
+    name: str
+    annotations: str | None = None
+    train: str | None = None
+    test: str | None = None
+    images: str | None = None
+    folds: int = 0
+    reader: str | None = None
+    scheme: str | None = None
+    spacing_mm: tuple[float, float] | None = None
+    phantom: str | None = None
+    train_images: int = 48
+    test_images: int = 40
+    size: int = 512
+    published: Mapping[str, float] = field(default_factory=dict[str, float])
+    published_by: str = ""
+
+
+@dataclass(frozen=True)
+class FewImages:
+    """Error against the number of training images.
+
+    Args:
+        sizes: numbers of training images, besides all of them.
+        arms: which arms; none named: all that train.
+        most_epochs: training on n of N images has N / n times the epochs, so that the budget stays the same, but at most
+            this many times.
+    """
+
+    sizes: tuple[int, ...] = ()
+    arms: tuple[str, ...] = ()
+    most_epochs: float = 10.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A whole benchmark.
+
+    Args:
+        name: of the grid.
+        title: of the page.
+        config: what all arms share.
+        arms: in the order of the tables.
+        data: in the order of the tables.
+        seeds: of training; the first is that of arms that are not repeated.
+        repeat: names of the arms run with every seed.
+        reference: name of the arm the others are compared with.
+        few_images: the learning curve over training set sizes.
+        scored_on_px: side of the letterboxed grid in whose pixels errors are counted, whatever size the network has.
+        keep_models: keep each cell's trained model.
+        base: folder that paths are relative to.
+    """
+
+    name: str
+    title: str
+    config: Config
+    arms: tuple[Arm, ...]
+    data: tuple[Source, ...]
+    seeds: tuple[int, ...]
+    repeat: tuple[str, ...]
+    reference: str
+    few_images: FewImages
+    scored_on_px: int
+    keep_models: bool
+    base: Path
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def config_of(self, arm: Arm, *, changes: Tree | None = None) -> Config:
+        """What `arm` trains with; `changes` come on top.
+
+        Raises:
+            InputError: the arm's settings are not settings.
+        """
+        return _laid_over(self.config, (arm.settings, changes or {}), f"arm {arm.name}")
+
+
+def shipped_grids() -> tuple[str, ...]:
+    """Names of the grids that come with radmark."""
+    folder = resources.files("radmark.benchmark") / "grids"
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def shipped_arms() -> tuple[Arm, ...]:
+    """The arms that come with radmark."""
+    text = (resources.files("radmark.benchmark") / "arms.toml").read_text(encoding="utf-8")
+    return tuple(_record(Arm, table, "arms.toml") for table in tomllib.loads(text)["arm"])
+
+
+def read_grid(name_or_path: str, *, data: Path | None = None, changes: Tree | None = None) -> Grid:
+    """A grid by its shipped name, or from a TOML file.
+
+    Args:
+        name_or_path: "smoke", "ceph", … or a file.
+        data: folder that the data sets' paths are relative to; by default the grid file's own.
+        changes: settings laid over those of the grid, such as where the encoder's weights are.
+
+    Raises:
+        InputError: there is no such grid, or something in it is not what a grid has, with the file, the key, the value.
+    """
+    if name_or_path in shipped_grids():
+        text = (resources.files("radmark.benchmark") / "grids" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        base = Path.cwd()
+    elif Path(name_or_path).is_file():
+        text = Path(name_or_path).read_text(encoding="utf-8")
+        base = Path(name_or_path).parent
+    else:
+        raise InputError(
+            "there is no such grid",
+            value=name_or_path,
+            remedy=f"Use one of {', '.join(shipped_grids())}, or the path of a TOML file",
+        )
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the grid is not valid TOML: {error}", file=name_or_path, remedy="Mend that line") from error
+    return _grid(tree, name_or_path, data or base, changes or {})
+
+
+_GRID_KEYS = (
+    "name", "title", "recipe", "settings", "arms", "arm", "data", "seeds", "repeat", "reference", "few_images",
+    "scored_on_px", "keep_models",
+)  # fmt: skip
+
+
+def _grid(tree: Mapping[str, Any], file: str, base: Path, changes: Tree) -> Grid:
+    _only(tree, _GRID_KEYS, file, "the grid")
+    known = {arm.name: arm for arm in shipped_arms()}
+    known |= {arm.name: arm for arm in (_record(Arm, table, file) for table in _tables(tree, "arm", file))}
+    names = _strings(tree.get("arms", [arm["name"] for arm in _tables(tree, "arm", file)]), "arms", file)
+    arms = tuple(known[_one_of(name, known, "arms", file)] for name in names)
+    if not arms:
+        raise InputError("the grid names no arm", file=file, remedy=f"Give arms = [...], from {', '.join(known)}")
+    sources = tuple(_source(table, file) for table in _tables(tree, "data", file))
+    if not sources:
+        raise InputError("the grid names no data set", file=file, remedy="Give at least one [[data]] table")
+    for what, given in (("arm", names), ("data set", [source.name for source in sources])):
+        for name in given:
+            if given.count(name) > 1 or not name or not set(name) <= _NAME_CHARACTERS:
+                raise InputError(
+                    f"the name of an {what} stands twice or holds more than letters, digits and + - _ ."
+                    if what == "arm"
+                    else "the name of a data set stands twice or holds more than letters, digits and + - _ .",
+                    file=file,
+                    value=name,
+                    remedy="Give each a name of its own; it becomes a folder",
+                )
+    seeds = tree.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 0 for s in cast("list[Any]", seeds)):
+        raise InputError(
+            "seeds is not a list of whole numbers", file=file, value=seeds, remedy="Give seeds = [0, 1, 2]"
+        )
+    few = _record(FewImages, tree.get("few_images", {}), file)
+    repeat = _strings(tree.get("repeat", list(names)), "repeat", file)
+    reference = tree.get("reference", names[0])
+    for key, wanted in (("repeat", repeat), ("reference", (reference,)), ("few_images.arms", few.arms)):
+        for name in wanted:
+            _one_of(name, dict.fromkeys(names), key, file)
+    config = _laid_over(read_recipe(tree.get("recipe", "paper-small")), (tree.get("settings", {}), changes), file)
+    grid = Grid(
+        name=str(tree.get("name", Path(file).stem)),
+        title=str(tree.get("title", tree.get("name", Path(file).stem))),
+        config=config,
+        arms=arms,
+        data=sources,
+        seeds=tuple(cast("list[int]", seeds)),
+        repeat=repeat,
+        reference=reference,
+        few_images=few,
+        scored_on_px=_whole(tree.get("scored_on_px", PAPER_SIZE_PX), "scored_on_px", file),
+        keep_models=bool(tree.get("keep_models", True)),
+        base=base,
+    )
+    for arm in arms:
+        _check_arm(grid, arm, file)
+    return grid
+
+
+def _check_arm(grid: Grid, arm: Arm, file: str) -> None:
+    """Every setting an arm could train with is one; found now and not an hour later."""
+    if len(arm.tune) > 1:
+        raise InputError(
+            f"arm {arm.name} tunes more than one setting", file=file, value=", ".join(arm.tune), remedy="Tune one"
+        )
+    if arm.tune and grid.config.data.validation_fraction == 0:
+        raise InputError(
+            f"arm {arm.name} is tuned, but there is no inner validation part to tune it on",
+            file=file,
+            value=0,
+            remedy="Keep a validation_fraction",
+        )
+    candidates = [changes for key, values in arm.tune.items() for changes in (change(key, v) for v in values)]
+    for changes in candidates or [None]:
+        grid.config_of(arm, changes=changes)
+
+
+def change(key: str, value: Any) -> Tree:
+    """ "labels.sigma_px" and a value as nested tables.
+
+    Raises:
+        InputError: the key does not name a section and a setting.
+    """
+    section, dot, name = key.partition(".")
+    if not dot:
+        raise InputError("a tuned setting needs its section", value=key, remedy='Write it as "labels.sigma_px"')
+    return {section: {name: value}}
+
+
+def _laid_over(config: Config, layers: Sequence[Tree], file: str) -> Config:
+    tree = to_tree(config)
+    for layer in layers:
+        for section, table in layer.items():
+            tree[section] = {**tree.get(section, {}), **table}
+    return from_tree(tree, file)
+
+
+def _source(table: Mapping[str, Any], file: str) -> Source:
+    if isinstance(table.get("spacing_mm"), int | float):
+        table = {**table, "spacing_mm": [table["spacing_mm"]] * 2}
+    source = _record(Source, table, file)
+    given = (source.phantom is not None, source.annotations is not None, source.train is not None)
+    if sum(given) != 1 or (source.train is None) != (source.test is None) or (source.images is None) != given[0]:
+        raise InputError(
+            f"data set {source.name} does not say clearly where it comes from",
+            file=file,
+            remedy="Give phantom; or annotations and images; or train, test and images",
+        )
+    if source.folds < 0 or source.folds == 1 or (source.folds and not given[1]):
+        raise InputError(
+            f"data set {source.name} cannot be cross-validated like this",
+            file=file,
+            value=source.folds,
+            remedy="Give annotations and folds = 2 or more; without folds the split column is used",
+        )
+    return source
+
+
+def _record(kind: Any, table: Any, file: str) -> Any:
+    """A table as one of the dataclasses above: known keys, values of the right sort."""
+    import dataclasses
+
+    if not isinstance(table, Mapping):
+        raise InputError(f"{kind.__name__} is not a table", file=file, value=table, remedy="Write it as a TOML table")
+    given = cast("Mapping[str, Any]", table)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    _only(given, tuple(fields), file, f"a table of {kind.__name__}")
+    for name, f in fields.items():
+        if name not in given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise InputError(f"a table of {kind.__name__} has no {name}", file=file, remedy=f"Give it a {name}")
+    return kind(**{key: _value(value, fields[key].type, key, file) for key, value in given.items()})
+
+
+def _value(value: Any, kind: Any, key: str, file: str) -> Any:
+    if isinstance(value, list):
+        value = tuple(cast("list[Any]", value))
+    fits = {
+        str: isinstance(value, str),
+        str | None: isinstance(value, str),
+        int: type(value) is int and value >= 0,
+        float: isinstance(value, int | float) and value > 0,
+    }
+    if kind in fits:
+        right = fits[kind]
+    elif "tuple[int" in str(kind):
+        right = isinstance(value, tuple) and all(type(v) is int and v > 0 for v in cast("tuple[Any]", value))
+    elif "tuple[str" in str(kind):
+        right = isinstance(value, tuple) and all(isinstance(v, str) for v in cast("tuple[Any]", value))
+    elif "tuple[float" in str(kind):
+        pair: tuple[Any, ...] = value if isinstance(value, tuple) else ()
+        right = len(pair) == 2 and all(isinstance(v, int | float) and v > 0 for v in pair)
+    elif "Literal" in str(kind):
+        right = value in kind.__args__
+    else:
+        right = isinstance(value, Mapping)
+    if not right:
+        raise InputError(
+            f"{key} has a value it cannot take", file=file, value=value, remedy="See `radmark benchmark --help`"
+        )
+    return value
+
+
+def _only(table: Mapping[str, Any], known: Sequence[str], file: str, what: str) -> None:
+    for key in table:
+        if key not in known:
+            raise InputError(f"{what} has no such key", file=file, value=key, remedy=f"Use one of: {', '.join(known)}")
+
+
+def _one_of(name: str, known: Mapping[str, Any], key: str, file: str) -> str:
+    if name not in known:
+        raise InputError(f"{key} names an arm there is not", file=file, value=name, remedy=f"Use {', '.join(known)}")
+    return name
+
+
+def _tables(tree: Mapping[str, Any], key: str, file: str) -> list[Mapping[str, Any]]:
+    tables = tree.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(t, Mapping) for t in cast("list[Any]", tables)):
+        raise InputError(f"{key} is not a list of tables", file=file, remedy=f"Write each as [[{key}]]")
+    return cast("list[Mapping[str, Any]]", tables)
+
+
+def _strings(value: Any, key: str, file: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in cast("list[Any]", value)):
+        raise InputError(f"{key} is not a list of names", file=file, value=value, remedy=f'Write {key} = ["proposed"]')
+    return tuple(cast("list[str]", value))
+
+
+def _whole(value: Any, key: str, file: str) -> int:
+    if type(value) is not int or value < 1:
+        raise InputError(f"{key} is not a whole number above 0", file=file, value=value, remedy=f"Give {key} = 512")
+    return value

@@ -1,0 +1,184 @@
+"""The report against numbers worked out by hand from predictions whose errors are known."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radmark.benchmark.grid import read_grid
+from radmark.benchmark.report import write_benchmark_report
+from radmark.benchmark.results import Results, read_results
+from radmark.benchmark.run import prepare
+from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
+from radmark.core import Landmarks, Prediction
+from radmark.io import write_predictions_csv
+
+GRID = """
+arms = ["proposed", "baseline-weighted", "heatmap-mse", "theirs"]
+seeds = [0, 1]
+repeat = ["proposed"]
+scored_on_px = 128
+[settings.data]
+size = 128
+[few_images]
+sizes = [2]
+arms = ["proposed"]
+[[data]]
+name = "knee"
+phantom = "knee-radiograph"
+train_images = 4
+test_images = 6
+size = 128
+published_by = "Somebody 2020"
+published.medial_tibial_plateau = 9.9
+[[arm]]
+name = "theirs"
+asks = "And 50 % of_their program?"
+predictions = "{data}.csv"
+"""
+
+MOVED = {"proposed": {0: (3.0, 4.0), 1: (0.0, 1.0)}, "baseline-weighted": {0: (0.0, 6.0)}, "theirs": {0: (1.0, 0.0)}}
+"""Arm -> seed -> by how many pixels every point is off: 5 and 1 (mean 3), 6, and 1."""
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
+    """A benchmark whose cells were written by hand; one of them failed."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "grid.toml").write_text(GRID, encoding="utf-8")
+    grid = read_grid(str(folder / "grid.toml"))
+    out = folder / "out"
+    folds, cells = prepare(grid, out)
+
+    def moved(truth: Landmarks, offset: tuple[float, float]) -> np.ndarray:
+        """Towards the film's middle, so that every point stays on the film."""
+        middle = (truth.frame.width / 2, truth.frame.height / 2)
+        return truth.points + np.where(truth.points > middle, -1, 1) * offset
+
+    def write(path: Path, offset: tuple[float, float]) -> None:
+        predictions = [
+            Prediction(
+                case.name,
+                Landmarks.present(case.landmarks.scheme, case.landmarks.frame, moved(case.landmarks, offset)),
+                np.full(len(case.landmarks.scheme), 0.5),
+            )
+            for case in folds["knee"][0].test.cases
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_predictions_csv(path, predictions)
+
+    row = {"epoch": 0, "radius_px": 16, "train_loss": 1.0, "val_mean_radial_error_px": 4.0}
+    for cell in cells:
+        arm = cell.arms[0]
+        cell.folder(out).mkdir(parents=True, exist_ok=True)
+        if arm.name == "heatmap-mse":
+            (cell.folder(out) / "error.txt").write_text("memory ran out", encoding="utf-8")
+            continue
+        offset = MOVED[arm.name][cell.seed] if cell.n_training is None else (0.0, 10.0)
+        for decoder in ("own", "argmax"):
+            write(cell.predictions(out, arm, decoder), offset)
+        record = {"tuned": None, "n_training_images": 3, "n_validation_images": 1, "seconds": 2.5, "history": [row, row]}
+        cell.result(out).write_text(json.dumps(record), encoding="utf-8")
+    write(folder / "knee.csv", MOVED["theirs"][0])
+    results = read_results(grid, folds, cells, out)
+    write_benchmark_report(results, out / "report", read)
+    return results, out / "report"
+
+
+def rows(report: Path, table: str) -> list[dict[str, str]]:
+    with (report / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_table_1_pools_the_seeds_and_states_both_kinds_of_error(reported: tuple[Results, Path]) -> None:
+    by_arm = {row["arm"]: row for row in rows(reported[1], "table1")}
+    proposed = by_arm["proposed"]
+    assert float(proposed["mean radial error px"]) == pytest.approx(3.0, abs=1e-3)
+    # The paper's: root of the mean over films, seeds and both axes of dx^2, dy^2: (9 + 16 + 0 + 1) / 4.
+    assert float(proposed["paper's mean RMSE px"]) == pytest.approx(np.sqrt(26 / 4), abs=1e-3)
+    assert float(proposed["SDR % < 2 px"]) == 50
+    assert (proposed["images"], proposed["seeds"]) == ("6", "2")
+    assert float(by_arm["theirs"]["mean radial error px"]) == pytest.approx(1.0, abs=1e-3)
+    assert "heatmap-mse" not in by_arm
+
+
+def test_a_difference_is_the_reference_minus_the_other_and_an_arm_that_loses_is_said_to_lose(
+    reported: tuple[Results, Path],
+) -> None:
+    results, report = reported
+    spacing = results.folds["knee"][0].test.cases[0].landmarks.frame.spacing
+    assert spacing is not None
+    words = {row["in words"].split(" = ")[0]: row for row in rows(report, "differences")}
+    weighted = words["proposed − baseline-weighted"]
+    assert weighted["in words"].endswith("the first is nearer")
+    assert words["proposed − theirs"]["in words"].endswith("the first is farther, it loses")
+    # Every point of every film: 3 px minus 6 px, in millimetres of its own film; so the mean of the spacings times three.
+    spacings = [c.landmarks.frame.spacing for c in results.folds["knee"][0].test.cases]
+    expected = -3 * np.mean([s.x_mm for s in spacings if s is not None])
+    assert float(weighted["difference of the mean radial error"]) == pytest.approx(expected, rel=1e-3)
+    assert float(weighted["difference of the mean radial error low"]) <= expected
+    assert weighted["unit"] == "mm"
+
+
+def test_error_against_training_images_has_the_few_and_all_of_them(reported: tuple[Results, Path]) -> None:
+    few = {int(row["training images"]): row for row in rows(reported[1], "few-images")}
+    assert float(few[2]["mean radial error px"]) == pytest.approx(10, abs=1e-3)
+    assert float(few[4]["mean radial error px"]) == pytest.approx(3, abs=1e-3)
+
+
+def test_a_published_figure_stands_in_a_column_that_says_whose_it_is(reported: tuple[Results, Path]) -> None:
+    table = rows(reported[1], "table2")
+    name = "published on other data: Somebody 2020 (mm)"
+    assert {row["landmark"]: row[name] for row in table}.get("mean") == ""
+    assert all(row["unit"] == "mm" for row in table)
+    landmarks = [row["landmark"] for row in table[:-1]]
+    assert landmarks == list(reported[0].folds["knee"][0].train.scheme.names)
+
+
+def test_a_failed_cell_is_named_with_its_reason_and_the_rest_is_there(reported: tuple[Results, Path]) -> None:
+    failed = [row for row in rows(reported[1], "cells") if row["status"] == "failed"]
+    assert [row["why it failed"] for row in failed] == ["memory ran out"]
+    assert "memory ran out" in (reported[1] / "index.html").read_text(encoding="utf-8")
+
+
+def test_latex_is_escaped(reported: tuple[Results, Path]) -> None:
+    text = (reported[1] / "arms.tex").read_text(encoding="utf-8")
+    assert r"And 50 \% of\_their program?" in text
+    body = text[text.index("tabular") : text.index(r"\end{tabular}")]
+    lines = body.splitlines()[1:]
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in lines if line)
+
+
+def test_figure_1_shows_the_prediction_red_and_the_truth_blue(reported: tuple[Results, Path]) -> None:
+    picture = np.asarray(Image.open(reported[1] / "figure1.png").convert("RGB")).astype(int)
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
+    assert ((red > 200) & (green < 110) & (blue < 110)).sum() > 50
+    assert ((blue > 200) & (red < 110)).sum() > 50
+
+
+def test_the_page_loads_nothing_from_anywhere_and_says_grid_reader_and_rule(reported: tuple[Results, Path]) -> None:
+    page = (reported[1] / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    for words in ("128 x 128 grid", "Reader: phantom", "strictly nearer", "the last epoch", "research use only"):
+        assert words.lower() in page.lower()
+
+
+def test_results_json_is_json_without_nan_and_holds_every_score(reported: tuple[Results, Path]) -> None:
+    content = json.loads((reported[1] / "results.json").read_text(encoding="utf-8"))
+    assert {(s["arm"], s["decoder"], s["training_images"]) for s in content["scores"]} == {
+        ("proposed", "own", 4), ("proposed", "argmax", 4), ("proposed", "own", 2), ("proposed", "argmax", 2),
+        ("baseline-weighted", "own", 4), ("baseline-weighted", "argmax", 4), ("theirs", "own", 4),
+    }  # fmt: skip
+
+
+def test_a_benchmark_of_which_nothing_is_done_has_a_page_that_says_so(tmp_path: Path) -> None:
+    text = GRID.replace(', "theirs"]', "]")
+    (tmp_path / "grid.toml").write_text(text[: text.index("[[arm]]")], encoding="utf-8")
+    grid = read_grid(str(tmp_path / "grid.toml"))
+    folds, cells = prepare(grid, tmp_path / "out")
+    page = write_benchmark_report(read_results(grid, folds, cells, tmp_path / "out"), tmp_path / "report", read)
+    assert "Nothing is done yet" in page.read_text(encoding="utf-8")

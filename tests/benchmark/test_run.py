@@ -1,0 +1,214 @@
+"""Running cells: whole, honest, resumable, and one failure does not stop the rest."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from radmark.benchmark.films import read_folds
+from radmark.benchmark.grid import Grid, read_grid
+from radmark.benchmark.plan import Cell
+from radmark.benchmark.results import read_results
+from radmark.benchmark.run import RayOptions, prepare, run_here, run_on_ray
+from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
+from radmark.core.errors import InputError
+from radmark.train.loop import Row
+
+TINY = """
+arms = ["proposed+ta", "as-released-ta", "heatmap-mse"]
+seeds = [0, 1]
+repeat = ["heatmap-mse"]
+[settings.data]
+size = 64
+validation_fraction = 0.25
+[settings.model]
+encoder_weights = "none"
+decoder_channels = [8, 8, 8, 8, 8]
+[settings.train]
+epochs = 2
+precision = "32-true"
+[[data]]
+name = "knee"
+phantom = "knee-radiograph"
+train_images = 5
+test_images = 3
+size = 64
+"""
+
+
+class Watch:
+    def __init__(self, stop_in: str = "") -> None:
+        self.begun: list[str] = []
+        self.ended: dict[str, str | None] = {}
+        self.epochs = 0
+        self._stop_in = stop_in
+
+    def begins(self, cell: Cell) -> None:
+        self.begun.append(cell.key)
+
+    def ends(self, cell: Cell, reason: str | None, left_s: float) -> None:
+        assert left_s >= 0
+        self.ended[cell.key] = reason
+
+    def epoch(self, cell: Cell, row: Row) -> None:
+        self.epochs += 1
+        if self._stop_in and self._stop_in in cell.key:
+            raise KeyboardInterrupt
+
+
+def tiny(folder: Path, text: str = TINY) -> Grid:
+    (folder / "grid.toml").write_text(text, encoding="utf-8")
+    return read_grid(str(folder / "grid.toml"))
+
+
+def run(grid: Grid, out: Path, watch: Watch) -> None:
+    folds, cells = prepare(grid, out)
+    run_here(grid, folds, cells, out, read, watch)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Grid, Path]:
+    """A tiny benchmark that was interrupted in its second cell and then went on."""
+    folder = tmp_path_factory.mktemp("finished")
+    grid = tiny(folder)
+    with pytest.raises(KeyboardInterrupt):
+        run(grid, folder / "out", Watch(stop_in="heatmap-mse"))
+    watch = Watch()
+    run(grid, folder / "out", watch)
+    assert [key.split("/")[1] for key in watch.begun] == ["heatmap-mse", "heatmap-mse"]  # proposed+ta was done
+    assert watch.epochs == 3 * 2 - 1 + 2  # three candidates but for the epoch that was done, then the other seed
+    return grid, folder / "out"
+
+
+def test_a_benchmark_that_was_interrupted_goes_on_where_it_stopped(finished: tuple[Grid, Path]) -> None:
+    grid, out = finished
+    folds, cells = prepare(grid, out)
+    assert all(cell.result(out).is_file() for cell in cells)
+    watch = Watch()
+    run_here(grid, folds, cells, out, read, watch)
+    assert watch.begun == []
+
+
+def test_a_second_seed_takes_the_setting_the_first_one_chose_on_the_inner_part(finished: tuple[Grid, Path]) -> None:
+    grid, out = finished
+    _, cells = prepare(grid, out)
+    chosen, follower = (
+        json.loads(cell.result(out).read_text(encoding="utf-8")) for cell in cells if cell.arms[0].tune
+    )
+    errors = chosen["tuned"]["errors_px"]
+    assert set(errors) == {"4.0", "8.0", "16.0"}
+    assert chosen["tuned"]["value"] == float(min(errors, key=errors.get))
+    assert follower["settings"]["labels"]["sigma_px"] == chosen["tuned"]["value"]
+    assert (chosen["n_training_images"], chosen["n_validation_images"]) == (4, 1)
+
+
+def test_as_released_ta_is_scored_on_turned_films_by_the_model_of_proposed_ta(finished: tuple[Grid, Path]) -> None:
+    grid, out = finished
+    folds, cells = prepare(grid, out)
+    results = read_results(grid, folds, cells, out)
+    upright = results.find("knee", "proposed+ta")
+    turned = results.find("knee", "as-released-ta")
+    assert upright is not None
+    assert turned is not None
+    moved = np.abs(upright.errors.offset_px - turned.errors.offset_px).max(axis=(1, 2)) > 0
+    # The draw of seed 0, made again here: which of the three films are turned.
+    draws = [np.random.default_rng([0, image]).random(2) for image in range(3)]
+    assert moved.tolist() == [v < 0.5 for _, v in draws]
+    assert len(list((out / "cells" / "knee").glob("as-released-ta/*"))) == 0
+
+
+def test_every_arm_is_read_with_argmax_too_whose_points_are_whole_pixels_of_the_network(
+    finished: tuple[Grid, Path],
+) -> None:
+    grid, out = finished
+    folds, cells = prepare(grid, out)
+    results = read_results(grid, folds, cells, out)
+    fractions: list[float] = []
+    for decoder in ("argmax", "own"):
+        scores = results.find("knee", "heatmap-mse", decoder=decoder)
+        assert scores is not None
+        assert scores.seeds == (0, 1)
+        points = np.array([p.landmarks.points for p in scores.errors.predictions])
+        # The network's pixels are the film's, but the film is padded by half pixels and its edge is at -0.5.
+        fractions.append(np.abs(2 * points - np.rint(2 * points)).max())
+    assert fractions[0] < 1e-3 < 0.1 < fractions[1]
+
+
+def test_a_finished_cell_of_other_settings_is_refused(finished: tuple[Grid, Path], tmp_path: Path) -> None:
+    _, out = finished
+    other = tiny(tmp_path, TINY.replace("epochs = 2", "epochs = 3"))
+    with pytest.raises(InputError, match="other settings"):
+        prepare(other, out)
+
+
+def test_a_folder_that_is_no_benchmark_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(InputError, match="no benchmark"):
+        prepare(tiny(tmp_path), tmp_path / "out")
+
+
+def test_a_cell_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    text = TINY.replace('["proposed+ta", "as-released-ta", "heatmap-mse"]', '["broken", "proposed"]')
+    text = text.replace('repeat = ["heatmap-mse"]', "repeat = []")
+    grid = tiny(tmp_path, text + '[[arm]]\nname = "broken"\nasks = "?"\nsettings.model.encoder_weights = "gone.pth"\n')
+    watch = Watch()
+    run(grid, tmp_path / "out", watch)
+    reasons = {key.split("/")[1]: reason for key, reason in watch.ended.items()}
+    assert reasons["proposed"] is None
+    assert "gone.pth" in (reasons["broken"] or "")
+    folds, cells = prepare(grid, tmp_path / "out")
+    assert len(read_results(grid, folds, cells, tmp_path / "out").failed) == 1
+
+
+def test_an_image_that_is_trained_and_scored_under_two_names_fails_its_cell(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image_name,image_width,image_height,n_landmarks,tip_x,tip_y,split"]
+    for i in range(6):
+        pixels = np.random.default_rng(0 if i in (0, 5) else i + 1).integers(0, 255, (64, 64), dtype=np.uint8)
+        Image.fromarray(pixels).save(films / f"{i}.png")
+        rows.append(f"{i}.png,64,64,1,{rng.integers(5, 60)},{rng.integers(5, 60)},{'test' if i > 3 else 'train'}")
+    (tmp_path / "points.csv").write_text("\n".join(rows), encoding="utf-8")
+    source = 'annotations = "points.csv"\nimages = "films"\n'
+    text = TINY[: TINY.index("phantom =")] + source
+    text = text.replace('["proposed+ta", "as-released-ta", "heatmap-mse"]', '["proposed"]').replace('"heatmap-mse"', "")
+    watch = Watch()
+    run(tiny(tmp_path, text), tmp_path / "out", watch)
+    assert "5.png is scored, and was trained on as 0.png" in (watch.ended["knee/proposed/fold0-images-all-seed0"] or "")
+
+
+def test_folds_never_part_a_patient_and_score_every_film_once(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    rows = ["image_name,image_width,image_height,n_landmarks,patient_id,tip_x,tip_y"]
+    for i in range(12):
+        Image.fromarray(np.full((64, 64), i, np.uint8)).save(films / f"{i}.png")
+        rows.append(f"{i}.png,64,64,1,p{i // 2},5,5")
+    (tmp_path / "points.csv").write_text("\n".join(rows), encoding="utf-8")
+    text = TINY[: TINY.index("phantom =")] + 'annotations = "points.csv"\nimages = "films"\nfolds = 3\n'
+    grid = tiny(tmp_path, text)
+    folds = read_folds(grid, grid.data[0], tmp_path)
+    scored = [case.name for fold in folds for case in fold.test.cases]
+    assert sorted(scored) == sorted(f"{i}.png" for i in range(12))
+    for fold in folds:
+        assert not {c.patient for c in fold.train.cases} & {c.patient for c in fold.test.cases}
+        few = {c.name for c in fold.few(2, 0).cases}
+        assert few <= {c.name for c in fold.few(4, 0).cases}  # a smaller draw is part of a larger one
+        assert len(few) == 2
+
+
+@pytest.mark.slow
+def test_ray_does_the_same_cells_and_their_points_are_the_same(finished: tuple[Grid, Path], tmp_path: Path) -> None:
+    grid, out = finished
+    folds, cells = prepare(grid, tmp_path / "ray")
+    watch = Watch()
+    run_on_ray(grid, folds, cells, tmp_path / "ray", read, watch, RayOptions())
+    assert set(watch.ended.values()) == {None}
+    for cell in cells:
+        for arm in cell.arms:
+            there, here = (cell.predictions(o, arm, "own") for o in (tmp_path / "ray", out))
+            assert there.read_text(encoding="utf-8") == here.read_text(encoding="utf-8")
