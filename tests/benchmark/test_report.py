@@ -81,7 +81,13 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
         offset = MOVED[arm.name][cell.seed] if cell.n_training is None else (0.0, 10.0)
         for decoder in ("own", "argmax"):
             write(cell.predictions(out, arm, decoder), offset)
-        record = {"tuned": None, "n_training_images": 3, "n_validation_images": 1, "seconds": 2.5, "history": [row, row]}
+        record = {
+            "tuned": None,
+            "n_training_images": 3,
+            "n_validation_images": 1,
+            "seconds": 2.5,
+            "history": [row, row],
+        }
         cell.result(out).write_text(json.dumps(record), encoding="utf-8")
     write(folder / "knee.csv", MOVED["theirs"][0])
     results = read_results(grid, folds, cells, out)

@@ -94,9 +94,7 @@ def test_a_benchmark_that_was_interrupted_goes_on_where_it_stopped(finished: tup
 def test_a_second_seed_takes_the_setting_the_first_one_chose_on_the_inner_part(finished: tuple[Grid, Path]) -> None:
     grid, out = finished
     _, cells = prepare(grid, out)
-    chosen, follower = (
-        json.loads(cell.result(out).read_text(encoding="utf-8")) for cell in cells if cell.arms[0].tune
-    )
+    chosen, follower = (json.loads(cell.result(out).read_text(encoding="utf-8")) for cell in cells if cell.arms[0].tune)
     errors = chosen["tuned"]["errors_px"]
     assert set(errors) == {"4.0", "8.0", "16.0"}
     assert chosen["tuned"]["value"] == float(min(errors, key=errors.get))

@@ -9,7 +9,16 @@ import pytest
 import scipy.stats
 
 from radmark.core import Case, Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource, State
-from radmark.evaluate.metrics import Metrics, paper_rmse, point_errors, radial, score, spearman
+from radmark.evaluate.metrics import (
+    Metrics,
+    difference,
+    paper_rmse,
+    point_errors,
+    pooled,
+    radial,
+    score,
+    spearman,
+)
 
 SCHEME = Scheme.from_names(("a", "b"))
 NOT_THERE = (np.nan, np.nan)
@@ -242,3 +251,54 @@ def test_spearman_is_scipys_ties_included():
     a, b = rng.integers(0, 6, 50).astype(float), rng.normal(size=50)
     assert spearman(a, b) == pytest.approx(scipy.stats.spearmanr(a, b).statistic)
     assert spearman(np.ones(5), np.arange(5.0)) is None
+
+
+def errors_of(*pairs):
+    truths, predictions = zip(*pairs, strict=True)
+    return point_errors(truths, predictions)
+
+
+def test_a_difference_is_paired_point_by_point_after_the_seeds_are_averaged():
+    # Film 0: seeds 1 and 3, mean 2, against 5; film 1: 4 and 4 against 1. Differences -3 and 3.
+    ours = pooled([errors_of(*one_landmark([1, 4])), errors_of(*one_landmark([3, 4]))])
+    theirs = errors_of(*one_landmark([5, 1]))
+    d = difference(ours, theirs)
+    assert d is not None
+    assert (d.mean, d.unit, d.n_points, d.n_patients) == (0.0, "px", 2, 2)
+    assert d.sdr_percent["2"] == 100 * (0.25 - 0.5)  # half of one film's seeds against one film of two
+    assert d.mean_ci95 == (-3.0, 3.0)
+
+
+def test_only_points_both_methods_placed_are_compared():
+    ours = errors_of(pair("i", [(10, 10), (20, 20)], [(11, 10), (20, 25)]))
+    theirs = errors_of(pair("i", [(10, 10), (20, 20)], [(14, 10), NOT_THERE]))
+    d = difference(ours, theirs)
+    assert d is not None
+    assert (d.mean, d.n_points, d.mean_ci95) == (-3.0, 1, None)
+    assert difference(ours, errors_of(pair("other", [(1, 1), (2, 2)], [(1, 1), (2, 2)]))) is None
+
+
+def test_the_interval_of_a_difference_is_scipys_paired_bootstrap():
+    rng = np.random.default_rng(3)
+    a, b = rng.gamma(2, 1, 60), rng.gamma(2, 1.5, 60)
+    d = difference(errors_of(*one_landmark(a)), errors_of(*one_landmark(b)), draws=9000)
+    theirs = scipy.stats.bootstrap(
+        (a, b), lambda x, y, axis: (x - y).mean(axis=axis), paired=True, method="percentile", n_resamples=9000, rng=1
+    ).confidence_interval
+    assert d is not None
+    assert d.mean_ci95 == pytest.approx(theirs, abs=0.03)
+
+
+def test_films_of_one_patient_are_resampled_together_in_a_difference():
+    # Two patients with ten films each; the patients differ, their films do not: only three resamples are possible.
+    owners = ["p"] * 10 + ["q"] * 10
+    d = difference(errors_of(*one_landmark([3] * 10 + [1] * 10, owners)), errors_of(*one_landmark([1] * 20, owners)))
+    assert d is not None
+    assert (d.mean, d.mean_ci95) == (1.0, (0.0, 2.0))
+
+
+def test_a_second_seed_is_no_new_patient():
+    once = errors_of(*one_landmark([1, 2, 3, 4]))
+    metrics = score(pooled([once, once]))
+    assert metrics.px.mean_ci95 == score(once).px.mean_ci95
+    assert (metrics.n_patients, metrics.n_points) == (4, 8)
