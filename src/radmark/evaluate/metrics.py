@@ -404,7 +404,11 @@ def _by_point(
         for k in np.flatnonzero(np.isfinite(row)):
             seen.setdefault((case.name, int(k)), []).append(float(row[k]))
     return {
-        point: (float(np.mean(v)), np.array([np.mean(np.array(v) < t) for t in THRESHOLDS], np.float64), patient[point[0]])
+        point: (
+            float(np.mean(v)),
+            np.array([np.mean(np.array(v) < t) for t in THRESHOLDS], np.float64),
+            patient[point[0]],
+        )
         for point, v in seen.items()
     }
 

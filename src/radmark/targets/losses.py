@@ -44,9 +44,7 @@ def pixel_cross_entropy(logits: Tensor, regions: Regions, weights: Tensor, place
     return _mean((functional.softplus(flat).sum(dim=2) + exchange.sum(dim=2)) / flat.shape[2], trained)
 
 
-def softmax_cross_entropy(
-    logits: Tensor, regions: Regions, trained: Tensor, values: Tensor | None = None
-) -> Tensor:
+def softmax_cross_entropy(logits: Tensor, regions: Regions, trained: Tensor, values: Tensor | None = None) -> Tensor:
     """Each map as one distribution over its pixels: the cross-entropy to a target that is uniform on the region, or
     proportional to `values` there.
 
