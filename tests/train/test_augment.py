@@ -9,14 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchvision.transforms.v2 import functional as torchvision
 
 from radmark.config import AugmentConfig, Config
 from radmark.core import Case, Dataset, InputError, Landmarks, Radiograph, Scheme, State
-from radmark.train import loop
 from radmark.train.augment import augment, mirror, move, rotate
 from watching import Silent
 
+# What takes seconds to load is imported by the tests that need it: every mutant of augment.py would pay for it.
 HIPS = Scheme.from_names(("hip_right", "hip_left", "sacrum"))
 
 
@@ -139,6 +138,8 @@ def test_in_training_a_mirrored_film_teaches_the_other_side(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from radmark.train import loop  # loads slowly, see above
+
     dataset, read = squares
     scheme = dataset.scheme
     cases: list[Case] = []
@@ -178,6 +179,8 @@ def test_in_training_a_mirrored_film_teaches_the_other_side(
 def test_a_scheme_that_has_no_mirror_image_is_refused_before_the_run_begins(
     names: tuple[str, ...], told: str, small: Config, tmp_path: Path, make_dataset: Callable[..., Dataset]
 ) -> None:
+    from radmark.train import loop  # loads slowly, see above
+
     scheme = Scheme.from_names(names)
     cases = [
         dataclasses.replace(
@@ -199,6 +202,10 @@ def test_a_scheme_that_has_no_mirror_image_is_refused_before_the_run_begins(
 
 
 def test_gamma_is_torchvisions_with_an_exponent_as_far_from_one_as_asked() -> None:
+    from torchvision.transforms.v2 import (
+        functional as torchvision,
+    )  # takes seconds to load, and every mutant of augment.py would pay them
+
     gray = torch.rand(200, 1, 4, 4)
     gray[:, 0, 0, 0] = 0.5
     seen, _ = augmented(gray, torch.zeros(200, 1, 2), AugmentConfig(gamma=1.5))
@@ -210,6 +217,10 @@ def test_gamma_is_torchvisions_with_an_exponent_as_far_from_one_as_asked() -> No
 
 
 def test_contrast_is_torchvisions_with_a_factor_as_far_from_one_as_asked() -> None:
+    from torchvision.transforms.v2 import (
+        functional as torchvision,
+    )  # takes seconds to load, and every mutant of augment.py would pay them
+
     gray = torch.rand(200, 1, 4, 4)
     gray[:, 0, :2, 0] = torch.tensor([0.4, 0.6])
     seen, _ = augmented(gray, torch.zeros(200, 1, 2), AugmentConfig(contrast=0.3))

@@ -3,7 +3,6 @@
 A table is described once, as numbers, and written as Markdown, LaTeX, CSV and HTML.
 """
 
-import base64
 import csv
 import dataclasses
 import io
@@ -15,18 +14,31 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from radmark import RESEARCH_USE, __version__
-from radmark.benchmark.grid import Arm
+from radmark.benchmark.grid import Arm, Source
 from radmark.benchmark.results import Decoder, Results, Scores
 from radmark.config import to_tree
 from radmark.core.dataset import Case
 from radmark.core.radiograph import Radiograph
 from radmark.draw import overlay
-from radmark.evaluate.metrics import Difference, Metrics, Summary, difference, image_means, radial, score
+from radmark.evaluate.metrics import (
+    DRAWS,
+    SEED,
+    Difference,
+    Interval,
+    Metrics,
+    Summary,
+    difference,
+    image_means,
+    radial,
+    score,
+)
+from radmark.evaluate.report import data_uri
 from radmark.io.atomic import replacing, write_text
 
 
@@ -41,6 +53,7 @@ class Table:
         header: one word or phrase a column.
         digits: decimals of each column's numbers.
         rows: a value a column; None is printed as a dash. A number may carry an interval, (value, low, high).
+        intervals: columns that have columns of their own for low and high in the CSV, whether or not a row has them.
     """
 
     name: str
@@ -49,6 +62,7 @@ class Table:
     header: tuple[str, ...]
     digits: tuple[int, ...]
     rows: tuple[tuple[Any, ...], ...]
+    intervals: tuple[int, ...] = ()
 
     def cells(self) -> list[list[str]]:
         """The rows as people read them."""
@@ -57,7 +71,9 @@ class Table:
     def to_markdown(self) -> str:
         """A Markdown table under its title, the caption below."""
         lines = [self.header, ["---"] * len(self.header), *self.cells()]
-        body = "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
+        body = "\n".join(
+            "| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in line) + " |" for line in lines
+        )
         return f"### {self.title}\n\n{body}\n\n{self.caption}\n"
 
     def to_latex(self) -> str:
@@ -73,7 +89,7 @@ class Table:
 
     def to_csv(self) -> str:
         """Plain numbers; an interval has columns of its own."""
-        wide = [any(isinstance(row[i], tuple) for row in self.rows) for i in range(len(self.header))]
+        wide = [i in self.intervals for i in range(len(self.header))]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(
@@ -98,7 +114,8 @@ def write_benchmark_report(results: Results, out: Path, read: Callable[[Case], R
     Returns:
         The page's path.
     """
-    scored = [(s, score(s.errors, grid_size=results.grid.scored_on_px)) for s in results.scores]
+    size = results.grid.scored_on_px
+    scored = [(s, score(s.errors, reader=_reader(results, s.data), grid_size=size)) for s in results.scores]
     differences = _differences(results)
     tables = [
         _table1(results, scored, "own"),
@@ -128,15 +145,24 @@ def write_benchmark_report(results: Results, out: Path, read: Callable[[Case], R
 
 
 def sentence(reference: str, other: str, d: Difference) -> str:
-    """ "proposed − heatmap-mse = −0.31 mm [−0.42, −0.20]: nearer"."""
-    interval = "" if d.mean_ci95 is None else f" [{_signed(d.mean_ci95[0])}, {_signed(d.mean_ci95[1])}]"
-    return f"{reference} − {other} = {_signed(d.mean)} {d.unit}{interval}: {_verdict(d)}"
+    """ "proposed − heatmap-mse = −0.31 mm [−0.42, −0.20]: the first is nearer"."""
+    verdict = _verdict(d.mean, d.mean_ci95, better=-1, words=("is nearer", "is farther"))
+    return f"{reference} − {other} = {_signed(d.mean)} {d.unit}{_bracketed(d.mean_ci95, 2)}: {verdict}"
 
 
-def _verdict(d: Difference) -> str:
-    if d.mean_ci95 is None or d.mean_ci95[0] <= 0 <= d.mean_ci95[1]:
+def sdr_sentence(reference: str, other: str, d: Difference) -> str:
+    """ "proposed − heatmap-mse = +4.1 % of points within 2 mm [+2.0, +6.3]: the first has more"."""
+    gain, interval = d.sdr_percent["2"], d.sdr_ci95["2"]
+    verdict = _verdict(gain, interval, better=1, words=("has more", "has fewer"))
+    words = f"{_signed(gain, 1)} % of points within 2 {d.unit}{_bracketed(interval, 1)}"
+    return f"{reference} − {other} = {words}: {verdict}"
+
+
+def _verdict(value: float, interval: Interval | None, *, better: int, words: tuple[str, str]) -> str:
+    """Which of the two an interval speaks for; `better` is the sign of a difference in favour of the first."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
         return "no difference shown"
-    return "the first is nearer" if d.mean < 0 else "the first is farther, it loses"
+    return f"the first {words[0]}" if value * better > 0 else f"the first {words[1]}, it loses"
 
 
 def _differences(results: Results) -> list[tuple[Scores, Scores, Difference]]:
@@ -152,19 +178,50 @@ def _differences(results: Results) -> list[tuple[Scores, Scores, Difference]]:
     return found
 
 
+def _reader(results: Results, data: str) -> str | None:
+    return results.folds[data][0].test.reader
+
+
+def _extent(results: Results, data: str) -> dict[str, int]:
+    """How much there is to score in a data set, each film and point once."""
+    cases = [case for fold in results.folds[data] for case in fold.test.cases if case.landmarks.placed.any()]
+    return {
+        "images": len(cases),
+        "patients": len({case.patient for case in cases}),
+        "points": sum(int(case.landmarks.placed.sum()) for case in cases),
+    }
+
+
 def _caption(results: Results) -> str:
     grid = results.grid
-    readers = {name: folds[0].test.reader or "not named" for name, folds in results.folds.items()}
+    readers = {name: _reader(results, name) or "not named" for name in results.folds}
     reader = ", ".join(sorted({f"{r} ({n})" if len(set(readers.values())) > 1 else r for n, r in readers.items()}))
     size = grid.scored_on_px
+    extent = "; ".join(
+        "{name} {images} images of {patients} patients, {points} points".format(name=s.name, **_extent(results, s.name))
+        for s in grid.data
+    )
     selection = (
         "the last epoch" if grid.config.train.select == "last" else "the best epoch on the inner validation part"
     )
     return (
-        f"Pixels of the letterboxed {size} x {size} grid. Reader: {reader}. SDR: strictly nearer (<). Kept: {selection}; "
-        "the scored films choose nothing. In brackets 95 % intervals, bootstrap over patients; several seeds are pooled. "
-        "Gross: off by more than 10 mm (20 px where there are no millimetres)."
+        f"Scored: {extent}. Pixels of the letterboxed {size} x {size} grid. Reader: {reader}. SDR: strictly nearer (<). "
+        f"Kept: {selection}; the scored films choose nothing. In brackets 95 % intervals, percentile bootstrap over patients "
+        f"({DRAWS} draws, seed {SEED}); several seeds are pooled, which adds no patients. Gross: off by more than 10 mm (20 px "
+        "where there are no millimetres). A point not found is a miss in the SDR and is left out of means and medians."
     )
+
+
+def _unfinished(results: Results) -> str:
+    """Which rows of Table 1 rest on fewer cells than the grid asks for."""
+    parts: list[str] = []
+    for source in results.grid.data:
+        for arm in results.grid.arms:
+            cells = [c for c in results.cells if (c.data, c.n_training) == (source.name, None) and arm in c.arms]
+            done = sum(c.key in results.done for c in cells)
+            if 0 < done < len(cells):
+                parts.append(f"{source.name} {arm.name} ({done} of {len(cells)} cells)")
+    return f" Not complete yet: {', '.join(parts)}." if parts else ""
 
 
 def _table1(results: Results, scored: Sequence[tuple[Scores, Metrics]], decoder: Decoder) -> Table:
@@ -179,17 +236,19 @@ def _table1(results: Results, scored: Sequence[tuple[Scores, Metrics]], decoder:
                     None if m.mm is None else _with(m.mm.mean, m.mm.mean_ci95),
                     None if m.mm is None else m.mm.median,
                     None if m.mm is None else _with(m.mm.sdr_percent["2"], m.mm.sdr_ci95["2"]),
-                    m.gross_failure_percent,
+                    m.gross_failure_percent, 100 * m.n_not_found / m.n_points,
                 )
             )  # fmt: skip
     header = (
         "data", "arm", "images", "seeds", "paper's mean RMSE px", "mean radial error px", "median px", "SDR % < 2 px", "< 2.5 px",
         "< 3 px", "< 4 px", "mean radial error mm", "median mm", "SDR % < 2 mm", "gross %",
+        "not found %",
     )  # fmt: skip
     how = "each arm's own decoder" if decoder == "own" else "plain argmax, as in the paper"
     name = "table1" if decoder == "own" else "table1_argmax"
-    digits = (0, 0, 0, 0, 2, 2, 2, 1, 1, 1, 1, 2, 2, 1, 2)
-    return Table(name, f"Table 1: arms by data set, {how}", _caption(results), header, digits, tuple(rows))
+    digits = (0, 0, 0, 0, 2, 2, 2, 1, 1, 1, 1, 2, 2, 1, 2, 2)
+    caption = _caption(results) + _unfinished(results)
+    return Table(name, f"Table 1: arms by data set, {how}", caption, header, digits, tuple(rows), (5, 11, 13))
 
 
 def _table2(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Table:
@@ -216,48 +275,70 @@ def _table2(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Table
             rows.append((source.name, name, unit, *(figure(of.get(arm), k) for arm in arms), *theirs))
     theirs = (f"published on other data: {', '.join(published_by)} (mm)",) if published_by else ()
     header = ("data", "landmark", "unit", *arms, *theirs)
-    caption = "Mean radial error of each landmark. " + _caption(results)
+    notes = [_published_note(results, source) for source in results.grid.data]
+    caption = " ".join(["Mean radial error of each landmark.", *filter(None, notes), _caption(results)])
     digits = (0, 0, 0, *(2,) * (len(header) - 3))
     return Table("table2", "Table 2: each landmark", caption, header, digits, tuple(rows))
+
+
+def _published_note(results: Results, source: Source) -> str:
+    """What has to be known of a data set's published figures."""
+    if not source.published:
+        return ""
+    note = (
+        f"{source.name}: the figures of {source.published_by} are what was published, by that publication's own measure on its "
+        "own films; no measurement of this benchmark."
+    )
+    names = results.folds[source.name][0].test.scheme.names
+    unknown = [name for name in source.published if name not in names]
+    return note + (f" Not shown, for there is no such landmark: {', '.join(unknown)}." if unknown else "")
 
 
 def _difference_table(results: Results, differences: Sequence[tuple[Scores, Scores, Difference]]) -> Table:
     rows = [
         (
-            a.data, _images(results, a), sentence(a.arm.name, b.arm.name, d), _with(d.mean, d.mean_ci95), d.unit,
-            _with(d.sdr_percent["2"], d.sdr_ci95["2"]), d.n_points, d.n_patients,
+            a.data, _images(results, a), sentence(a.arm.name, b.arm.name, d), sdr_sentence(a.arm.name, b.arm.name, d),
+            _with(d.mean, d.mean_ci95), d.unit, _with(d.sdr_percent["2"], d.sdr_ci95["2"]), d.n_points, d.n_patients,
         )
         for a, b, d in differences
     ]  # fmt: skip
     header = (
-        "data", "training images", "in words", "difference of the mean radial error", "unit", "of SDR % < 2", "points",
-        "patients",
+        "data", "training images", "in words", "SDR in words", "difference of the mean radial error", "unit", "of SDR % < 2",
+        "points", "patients",
     )  # fmt: skip
     caption = (
-        "Paired: the same points of the same films, each point's error averaged over the seeds first; 95 % intervals by "
-        "bootstrap over patients, not over seeds."
+        f"The first is the reference arm, {results.grid.reference}. Paired: the same points of the same films, each point's "
+        "error averaged over the seeds first; a point that one of the two did not find is left out. 95 % intervals by "
+        f"percentile bootstrap over patients, not over seeds ({DRAWS} draws, seed {SEED}), not corrected for how many "
+        "comparisons there are. Where there are no millimetres, pixels of the letterboxed "
+        f"{results.grid.scored_on_px} x {results.grid.scored_on_px} grid."
     )
-    return Table(
-        "differences", "Differences to the reference arm", caption, header, (0, 0, 0, 2, 0, 1, 0, 0), tuple(rows)
-    )
+    digits = (0, 0, 0, 0, 2, 0, 1, 0, 0)
+    title = "Differences: the reference arm minus each other"
+    return Table("differences", title, caption, header, digits, tuple(rows), (4, 6))
 
 
 def _few_table(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Table:
     rows = [
         (
-            s.data, s.arm.name, _images(results, s), len(s.seeds), _with(m.px.mean, m.px.mean_ci95),
+            s.data, s.arm.name, _images(results, s), *_really(results, s), len(s.seeds), _with(m.px.mean, m.px.mean_ci95),
             None if m.mm is None else _with(m.mm.mean, m.mm.mean_ci95), m.gross_failure_percent,
         )
         for s, m in sorted(scored, key=lambda pair: _images(results, pair[0]))
         if s.decoder == "own" and _has_few(results, s)
     ]  # fmt: skip
-    header = ("data", "arm", "training images", "seeds", "mean radial error px", "mean radial error mm", "gross %")
+    header = (
+        "data", "arm", "training images", "trained on", "validated on", "seeds", "mean radial error px", "mean radial error mm",
+        "gross %",
+    )  # fmt: skip
     caption = (
-        "Training images, inner validation part included; another draw for each seed. Fewer images are seen more often, at most "
+        "Training images: as asked for, inner validation part included; trained and validated on: in fact, mean over folds and "
+        "seeds, for a patient's images stay together. Another draw for each seed. Fewer images are seen more often, at most "
         f"{results.grid.few_images.most_epochs:g} times as often. {_caption(results)}"
     )
+    digits = (0, 0, 0, 1, 1, 0, 2, 2, 2)
     return Table(
-        "few-images", "Error against the number of training images", caption, header, (0, 0, 0, 0, 2, 2, 2), tuple(rows)
+        "few-images", "Error against the number of training images", caption, header, digits, tuple(rows), (6, 7)
     )
 
 
@@ -297,11 +378,29 @@ def _cells_table(results: Results) -> Table:
             (
                 cell.key, status, record and record["n_training_images"], record and record["n_validation_images"],
                 f"{tuned['key']} = {tuned['value']}" if tuned else None, record and record["seconds"],
-                results.failed.get(cell.key),
+                _training_seconds(record), results.failed.get(cell.key),
             )
         )  # fmt: skip
-    header = ("cell", "status", "trained on", "validated on", "tuned", "seconds", "why it failed")
-    return Table("cells", "Cells", "One training each.", header, (0,) * 7, tuple(rows))
+    header = (
+        "cell",
+        "status",
+        "trained on",
+        "validated on",
+        "tuned",
+        "seconds",
+        "seconds of training",
+        "why it failed",
+    )
+    caption = (
+        "One training each. Seconds: of the session that finished the cell, scoring included; of training: the sum over the "
+        "epochs of the log, whatever session they ran in."
+    )
+    return Table("cells", "Cells", caption, header, (0,) * 8, tuple(rows))
+
+
+def _training_seconds(record: Mapping[str, Any] | None) -> float | None:
+    seconds = [row.get("seconds") for row in record["history"]] if record else []
+    return round(sum(seconds), 1) if seconds and None not in seconds else None
 
 
 def _has_few(results: Results, s: Scores) -> bool:
@@ -314,6 +413,18 @@ def _images(results: Results, s: Scores) -> int:
     if s.n_training is not None:
         return s.n_training
     return round(float(np.mean([len(fold.train) for fold in results.folds[s.data]])))
+
+
+def _really(results: Results, s: Scores) -> tuple[float | None, float | None]:
+    """How many images were trained on, and how many the inner validation part held."""
+    chosen = [c.key for c in results.cells if (c.data, c.n_training) == (s.data, s.n_training) and s.arm in c.arms]
+    done = [results.done[key] for key in chosen if key in results.done]
+    if not done:
+        return None, None
+    trained, validated = (
+        float(np.mean([r[key] for r in done])) for key in ("n_training_images", "n_validation_images")
+    )
+    return trained, validated
 
 
 def _figure1(results: Results, read: Callable[[Case], Radiograph]) -> bytes:
@@ -359,26 +470,34 @@ def _learning_curves(results: Results) -> bytes:
     names = [s.name for s in results.grid.data if any(data == s.name for data, _ in by_arm)]
     if not names:
         return b""
-    colours = _colours(results.grid.arms)
-    figure = Figure(figsize=(max(7.0, 4.4 * len(names)), 6), layout="constrained")
+    looks = _looks(results.grid.arms)
+    figure = Figure(figsize=(max(7.0, 4.4 * len(names)), 6.4), layout="constrained")
     axes = figure.subplots(2, len(names), squeeze=False, sharex="col", height_ratios=(3, 1))
+    handles: dict[str, Any] = {}
     for column, name in enumerate(names):
+        above, below = axes[:, column]
+        shown = False
         for (data, arm), histories in by_arm.items():
             if data != name:
                 continue
-            errors = _mean_of(histories, "val_mean_radial_error_px")
-            if np.isfinite(errors).any():
-                axes[0, column].plot(errors, label=arm, color=colours[arm])
-            axes[1, column].plot(_mean_of(histories, "radius_px"), color=colours[arm], drawstyle="steps-post")
-        axes[0, column].set(title=name, yscale="log", ylabel="inner validation error\n(mean radial, px of the file)")
-        axes[1, column].set(xlabel="epoch", ylabel="label radius\n(px of the network)")
-    handles = {label: h for axis in axes[0] for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+            errors, radii = (_mean_of(histories, key) for key in ("val_mean_radial_error_px", "radius_px"))
+            shown = shown or bool((errors > 0).any())
+            (handles[arm],) = above.plot(errors, label=arm, **looks[arm])
+            below.plot(radii, drawstyle="steps-post", **looks[arm])
+            for epoch in np.flatnonzero(np.diff(radii) < 0) + 1:
+                above.axvline(epoch, linewidth=0.5, alpha=0.6, color=looks[arm]["color"], gid=f"erosion-{arm}-{epoch}")
+        above.set(title=name, ylabel="inner validation error\n(mean radial, px of the file)")
+        if shown:
+            above.set_yscale("log")
+        else:
+            above.text(0.5, 0.5, "no inner validation part", transform=above.transAxes, ha="center")
+        below.set(xlabel="epoch", ylabel="label radius\n(px of the network)")
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8)
     return _saved(figure, "svg")
 
 
 def _mean_of(histories: Sequence[Sequence[Mapping[str, Any]]], key: str) -> np.ndarray:
-    values = [[np.nan if row[key] is None else row[key] for row in h] for h in histories]
+    values = [[np.nan if row.get(key) is None else row[key] for row in h] for h in histories]
     longest = max(map(len, values))
     padded = np.array([[*v, *[np.nan] * (longest - len(v))] for v in values], np.float64)
     there = np.isfinite(padded).sum(axis=0)
@@ -391,17 +510,17 @@ def _few_images(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> b
     names = [source.name for source in results.grid.data if any(s.data == source.name for s, _ in chosen)]
     if not names:
         return b""
-    colours = _colours(results.grid.arms)
+    looks = _looks(results.grid.arms)
     figure = Figure(figsize=(max(6.0, 4.4 * len(names)), 4), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):
-        _few_panel(axis, [(s, m) for s, m in chosen if s.data == name], results, colours)
+        _few_panel(axis, [(s, m) for s, m in chosen if s.data == name], results, looks)
         axis.set_title(name)
     return _saved(figure, "svg")
 
 
 def _few_panel(
-    axis: Axes, chosen: Sequence[tuple[Scores, Metrics]], results: Results, colours: Mapping[str, str]
+    axis: Axes, chosen: Sequence[tuple[Scores, Metrics]], results: Results, looks: Mapping[str, Any]
 ) -> None:
     unit = "mm" if all(m.mm is not None for _, m in chosen) else "px"
     for arm in dict.fromkeys(s.arm.name for s, _ in chosen):
@@ -413,20 +532,23 @@ def _few_panel(
                 points.append((_images(results, s), summary.mean, low, high))
         x, y, low, high = np.array(sorted(points)).T
         whiskers = np.maximum([y - low, high - y], 0)  # the mean of a skewed sample may lie outside its interval
-        axis.errorbar(x, y, yerr=whiskers, label=arm, color=colours[arm], marker="o", capsize=3)
+        axis.errorbar(x, y, yerr=whiskers, label=arm, **looks[arm], marker="o", capsize=3)
     axis.set(xscale="log", yscale="log", xlabel="training images", ylabel=f"mean radial error ({unit})")
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
 
 
-def _colours(arms: Sequence[Arm]) -> dict[str, str]:
-    """A colour of its own for each arm, the same in every figure."""
-    return {arm.name: f"C{i % 10}" if i < 10 else "black" for i, arm in enumerate(arms)}
+def _looks(arms: Sequence[Arm]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each arm, the same in every figure: ten colours, and another line for the next ten."""
+    lines = ("-", "--", ":", "-.")
+    return {arm.name: {"color": f"C{i % 10}", "linestyle": lines[i // 10 % len(lines)]} for i, arm in enumerate(arms)}
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
+    """The file's bytes: the same for the same figure, whenever it is drawn."""
     data = io.BytesIO()
-    figure.savefig(data, format=kind, dpi=130)
+    with mpl.rc_context({"svg.hashsalt": "radmark"}):
+        figure.savefig(data, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
     return data.getvalue()
 
 
@@ -438,11 +560,15 @@ def _json(
         "radmark": __version__,
         "settings": to_tree(results.grid.config),
         "cells": {"all": len(results.cells), "done": len(results.done), "failed": dict(results.failed)},
+        "data": [
+            {"name": s.name, "reader": _reader(results, s.name), **_extent(results, s.name)} for s in results.grid.data
+        ],
         "scores": [
             {
                 "data": s.data,
                 "arm": s.arm.name,
                 "decoder": s.decoder,
+                "n_training": s.n_training,
                 "training_images": _images(results, s),
                 "runs": [{"fold": fold, "seed": seed} for fold, seed in s.runs],
                 **m.to_json_dict(),
@@ -451,8 +577,16 @@ def _json(
             for s, m in scored
         ],
         "differences": [
-            {"data": a.data, "training_images": _images(results, a), "first": a.arm.name, "second": b.arm.name}
-            | dataclasses.asdict(d)
+            {
+                "data": a.data,
+                "n_training": a.n_training,
+                "training_images": _images(results, a),
+                "first": a.arm.name,
+                "second": b.arm.name,
+                "in_words": sentence(a.arm.name, b.arm.name, d),
+                "sdr_in_words": sdr_sentence(a.arm.name, b.arm.name, d),
+                **dataclasses.asdict(d),
+            }
             for a, b, d in differences
         ],
     }
@@ -460,16 +594,18 @@ def _json(
 
 def _page(results: Results, tables: Sequence[Table], figures: Mapping[str, bytes]) -> str:
     captions = {
-        "figure1.png": "Figure 1. Prediction red, truth blue: of each data set the film whose error by the reference arm is the "
-        "median.",
+        "figure1.png": "Figure 1. Prediction red, truth blue: of each data set the film whose mean error is the median, by "
+        f"{results.grid.reference} or, where none of its cells is done yet, by the arm the title names.",
         "learning-curves.svg": "Learning curves against the erosion schedule: error on the inner validation part, mean over "
-        "folds and seeds.",
+        "folds and seeds that are done. A thin vertical line is an erosion of the arm of its colour; below, the label radius.",
         "few-images.svg": "Error against the number of training images, with 95 % intervals over patients.",
     }
     kinds = {"png": "image/png", "svg": "image/svg+xml"}
     source = (resources.files("radmark.benchmark") / "report.html.j2").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-    return page.render(
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source).render(
         title=results.grid.title,
         research=RESEARCH_USE,
         version=__version__,
@@ -477,10 +613,7 @@ def _page(results: Results, tables: Sequence[Table], figures: Mapping[str, bytes
         total=len(results.cells),
         failed=results.failed,
         tables={table.name: table for table in tables},
-        figures=[
-            (f"data:{kinds[name.rsplit('.')[-1]]};base64,{base64.b64encode(data).decode()}", captions[name])
-            for name, data in figures.items()
-        ],
+        figures=[(data_uri(kinds[name.rsplit(".", 1)[-1]], data), captions[name]) for name, data in figures.items()],
     )
 
 
@@ -488,20 +621,29 @@ def _with(value: float | None, interval: tuple[float, float] | None) -> Any:
     return value if value is None or interval is None else (value, *interval)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")  # a minus sign, not a hyphen
+def _signed(value: float, digits: int = 2) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")  # a minus sign, not a hyphen
+
+
+def _bracketed(interval: Interval | None, digits: int) -> str:
+    return "" if interval is None else f" [{_signed(interval[0], digits)}, {_signed(interval[1], digits)}]"
 
 
 def _words(value: Any, digits: int) -> str:
     if value is None:
         return "–"
     if isinstance(value, tuple):
-        middle, low, high = (f"{v:.{digits}f}" for v in value)  # pyright: ignore[reportUnknownVariableType]
+        middle, low, high = (_words(v, digits) for v in value)  # pyright: ignore[reportUnknownVariableType]
         return f"{middle} [{low}, {high}]"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}".replace("-", "−") if isinstance(value, float) else str(value)
+
+
+_TEX = str.maketrans(
+    {c: f"\\{c}" for c in "_%&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": "$<$", ">": "$>$", "−": "$-$", "–": "--"}
+)
 
 
 def _tex(text: str) -> str:
-    for plain, escaped in (("\\", r"\textbackslash "), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#")):
-        text = text.replace(plain, escaped)
-    return text.replace("<", "$<$").replace("−", "$-$").replace("–", "--")
+    return " ".join(text.split()).translate(_TEX)

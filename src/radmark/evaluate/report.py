@@ -297,7 +297,7 @@ def _only(landmarks: Landmarks, k: int) -> Landmarks:
 def _jpeg(picture: Image.Image) -> str:
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85, optimize=True, subsampling=0)
-    return _data_uri("image/jpeg", data.getvalue())
+    return data_uri("image/jpeg", data.getvalue())
 
 
 def _embedded(path: Path) -> str:
@@ -308,10 +308,11 @@ def _embedded(path: Path) -> str:
             file=path,
             remedy=f"Use one of: {', '.join(_IMAGE_TYPES)}",
         )
-    return _data_uri(kind, path.read_bytes())
+    return data_uri(kind, path.read_bytes())
 
 
-def _data_uri(kind: str, data: bytes) -> str:
+def data_uri(kind: str, data: bytes) -> str:
+    """A file as an address that a page holds itself; `kind` such as "image/png"."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
