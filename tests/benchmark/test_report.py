@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from PIL import Image
 
 from radmark.benchmark.grid import read_grid
-from radmark.benchmark.report import write_benchmark_report
+from radmark.benchmark.report import sentence, write_benchmark_report
 from radmark.benchmark.results import Results, read_results
 from radmark.benchmark.run import prepare
 from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
 from radmark.core import Landmarks, Prediction
+from radmark.evaluate.metrics import Difference, point_errors
 from radmark.io import write_predictions_csv
 
 GRID = """
@@ -34,7 +36,8 @@ train_images = 4
 test_images = 6
 size = 128
 published_by = "Somebody 2020"
-published.medial_tibial_plateau = 9.9
+published.tibial_plateau_medial = 9.9
+published.no_such_place = 1.1
 [[arm]]
 name = "theirs"
 asks = "And 50 % of_their program?"
@@ -71,12 +74,13 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_predictions_csv(path, predictions)
 
-    row = {"epoch": 0, "radius_px": 16, "train_loss": 1.0, "val_mean_radial_error_px": 4.0}
+    row = {"epoch": 0, "radius_px": 16, "train_loss": 1.0, "val_mean_radial_error_px": 4.0, "seconds": 2.0}
+    history = [row, {**row, "epoch": 1}, {**row, "epoch": 2, "radius_px": 8}]
     for cell in cells:
         arm = cell.arms[0]
         cell.folder(out).mkdir(parents=True, exist_ok=True)
         if arm.name == "heatmap-mse":
-            (cell.folder(out) / "error.txt").write_text("memory ran out", encoding="utf-8")
+            (cell.folder(out) / "error.txt").write_text("memory | ran\nout", encoding="utf-8")
             continue
         offset = MOVED[arm.name][cell.seed] if cell.n_training is None else (0.0, 10.0)
         for decoder in ("own", "argmax"):
@@ -86,7 +90,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
             "n_training_images": 3,
             "n_validation_images": 1,
             "seconds": 2.5,
-            "history": [row, row],
+            "history": history,
         }
         cell.result(out).write_text(json.dumps(record), encoding="utf-8")
     write(folder / "knee.csv", MOVED["theirs"][0])
@@ -130,25 +134,88 @@ def test_a_difference_is_the_reference_minus_the_other_and_an_arm_that_loses_is_
     assert weighted["unit"] == "mm"
 
 
+def test_a_difference_in_success_has_a_verdict_of_its_own(reported: tuple[Results, Path]) -> None:
+    results, report = reported
+    words = {row["SDR in words"].split(" = ")[0]: row for row in rows(report, "differences")}
+    theirs = words["proposed − theirs"]
+    assert theirs["unit"] == "mm"
+    # Nearer than 2 mm, film by film: 5 px and 1 px by the seeds of ours, 1 px by theirs.
+    spacings = np.array([c.landmarks.frame.spacing.x_mm for c in results.folds["knee"][0].test.cases])  # type: ignore[union-attr]
+    gain = 100 * ((5 * spacings < 2).astype(float) / 2 + (1 * spacings < 2) / 2 - (1 * spacings < 2)).mean()
+    assert float(theirs["of SDR % < 2"]) == pytest.approx(gain, abs=1e-3)
+    assert gain < 0
+    assert theirs["SDR in words"].endswith("the first has fewer, it loses")
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "said"),
+    [
+        (-0.31, (-0.42, -0.20), "a − b = −0.31 mm [−0.42, −0.20]: the first is nearer"),
+        (0.31, (0.20, 0.42), "a − b = +0.31 mm [+0.20, +0.42]: the first is farther, it loses"),
+        (-0.31, (-0.62, 0.0), "a − b = −0.31 mm [−0.62, +0.00]: no difference shown"),
+        (-0.31, None, "a − b = −0.31 mm: no difference shown"),
+    ],
+)
+def test_only_an_interval_without_0_is_a_verdict(mean: float, interval: tuple[float, float] | None, said: str) -> None:
+    assert sentence("a", "b", Difference("mm", mean, interval, {}, {}, 3, 3)) == said
+
+
 def test_error_against_training_images_has_the_few_and_all_of_them(reported: tuple[Results, Path]) -> None:
     few = {int(row["training images"]): row for row in rows(reported[1], "few-images")}
     assert float(few[2]["mean radial error px"]) == pytest.approx(10, abs=1e-3)
     assert float(few[4]["mean radial error px"]) == pytest.approx(3, abs=1e-3)
+    assert (few[2]["trained on"], few[2]["validated on"]) == ("3", "1")  # what the cells say they used
+
+
+def test_intervals_have_columns_of_their_own_and_csv_cells_are_plain(reported: tuple[Results, Path]) -> None:
+    for table, column in (("table1", "mean radial error mm"), ("few-images", "mean radial error px")):
+        for row in rows(reported[1], table):
+            low, value, high = (float(row[f"{column}{end}"]) for end in (" low", "", " high"))
+            assert low <= value <= high
+            assert not any("[" in cell for cell in row.values())
+
+
+def test_training_time_is_that_of_all_epochs_not_of_the_session_that_ended_it(reported: tuple[Results, Path]) -> None:
+    done = next(row for row in rows(reported[1], "cells") if row["status"] == "done")
+    assert (done["seconds"], done["seconds of training"]) == ("2.5", "6")
+
+
+def test_an_erosion_is_a_line_at_the_epoch_that_begins_with_the_smaller_label(reported: tuple[Results, Path]) -> None:
+    picture = (reported[1] / "learning-curves.svg").read_text(encoding="utf-8")
+    assert set(re.findall(r'id="erosion-([^"]+)"', picture)) == {"proposed-2", "baseline-weighted-2"}
+
+
+def test_the_same_results_make_the_same_files_and_write_over_the_old_ones(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results, report = reported
+    for _ in range(2):
+        write_benchmark_report(results, tmp_path, read)
+    assert {f.name for f in tmp_path.iterdir()} == {f.name for f in report.iterdir()}
+    for file in tmp_path.iterdir():
+        assert file.read_bytes() == (report / file.name).read_bytes(), file.name
 
 
 def test_a_published_figure_stands_in_a_column_that_says_whose_it_is(reported: tuple[Results, Path]) -> None:
     table = rows(reported[1], "table2")
     name = "published on other data: Somebody 2020 (mm)"
-    assert {row["landmark"]: row[name] for row in table}.get("mean") == ""
+    assert {row["landmark"]: row[name] for row in table if row[name]} == {"tibial_plateau_medial": "9.9"}
     assert all(row["unit"] == "mm" for row in table)
     landmarks = [row["landmark"] for row in table[:-1]]
     assert landmarks == list(reported[0].folds["knee"][0].train.scheme.names)
+    # One that no landmark answers to is not dropped in silence.
+    assert "no such landmark: no_such_place" in (reported[1] / "table2.md").read_text(encoding="utf-8")
 
 
 def test_a_failed_cell_is_named_with_its_reason_and_the_rest_is_there(reported: tuple[Results, Path]) -> None:
     failed = [row for row in rows(reported[1], "cells") if row["status"] == "failed"]
-    assert [row["why it failed"] for row in failed] == ["memory ran out"]
-    assert "memory ran out" in (reported[1] / "index.html").read_text(encoding="utf-8")
+    assert [row["why it failed"] for row in failed] == ["memory | ran\nout"]
+    assert "memory | ran\nout" in (reported[1] / "index.html").read_text(encoding="utf-8")
+    # A Markdown row is one line, and a bar in it is no column.
+    line = next(x for x in (reported[1] / "cells.md").read_text(encoding="utf-8").splitlines() if "heatmap-mse" in x)
+    assert line.endswith(r"| memory \| ran out |")
+    header = (reported[1] / "cells.md").read_text(encoding="utf-8").splitlines()[2]
+    assert len(re.findall(r"(?<!\\)\|", line)) == len(re.findall(r"\|", header))
 
 
 def test_latex_is_escaped(reported: tuple[Results, Path]) -> None:
@@ -157,6 +224,7 @@ def test_latex_is_escaped(reported: tuple[Results, Path]) -> None:
     body = text[text.index("tabular") : text.index(r"\end{tabular}")]
     lines = body.splitlines()[1:]
     assert all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in lines if line)
+    assert r"(\{data\}.csv)" in text
 
 
 def test_figure_1_shows_the_prediction_red_and_the_truth_blue(reported: tuple[Results, Path]) -> None:
@@ -169,7 +237,17 @@ def test_figure_1_shows_the_prediction_red_and_the_truth_blue(reported: tuple[Re
 def test_the_page_loads_nothing_from_anywhere_and_says_grid_reader_and_rule(reported: tuple[Results, Path]) -> None:
     page = (reported[1] / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
-    for words in ("128 x 128 grid", "Reader: phantom", "strictly nearer", "the last epoch", "research use only"):
+    points = sum(int(case.landmarks.placed.sum()) for case in reported[0].folds["knee"][0].test.cases)
+    for words in (
+        f"6 images of 6 patients, {points} points",
+        "bootstrap over patients",
+        "table1.md",
+        "128 x 128 grid",
+        "Reader: phantom",
+        "strictly nearer",
+        "the last epoch",
+        "research use only",
+    ):
         assert words.lower() in page.lower()
 
 
@@ -188,3 +266,52 @@ def test_a_benchmark_of_which_nothing_is_done_has_a_page_that_says_so(tmp_path: 
     folds, cells = prepare(grid, tmp_path / "out")
     page = write_benchmark_report(read_results(grid, folds, cells, tmp_path / "out"), tmp_path / "report", read)
     assert "Nothing is done yet" in page.read_text(encoding="utf-8")
+
+
+def test_where_some_cells_are_done_the_rest_is_named_and_pixels_stand_where_there_are_no_millimetres(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    """One of the reference's two seeds, nothing else, and no film with a spacing."""
+    results = reported[0]
+    scores = results.find("knee", "proposed")
+    assert scores is not None
+    n = len(results.folds["knee"][0].test.cases)
+    frame = {c.name: replace(c.landmarks.frame, spacing=None) for c in scores.errors.cases}
+    cases = [replace(c, landmarks=replace(c.landmarks, frame=frame[c.name])) for c in scores.errors.cases[:n]]
+    errors = point_errors(cases, scores.errors.predictions[:n])
+    key = next(k for k in results.done if "/proposed/" in k and "all-seed0" in k)
+    part = Results(
+        results.grid, results.folds, results.cells, {key: results.done[key]}, {}, (replace(scores, errors=errors),)
+    )
+    page = write_benchmark_report(part, tmp_path, read).read_text(encoding="utf-8")
+    (row,) = rows(tmp_path, "table1")
+    assert (row["mean radial error px"][:4], row["mean radial error mm"], row["mean radial error mm low"]) == (
+        "5",
+        "",
+        "",
+    )
+    assert "knee proposed (1 of 2 cells)" in page
+    assert not (tmp_path / "differences.csv").exists()
+    assert {r["unit"] for r in rows(tmp_path, "table2")} == {"px"}
+    assert "not run" in {r["status"] for r in rows(tmp_path, "cells")}
+
+
+def test_a_landmark_the_program_left_out_is_a_miss_that_is_counted(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results = reported[0]
+    scores = results.find("knee", "theirs")
+    assert scores is not None
+    points = [p.landmarks.points.copy() for p in scores.errors.predictions]
+    for p in points:
+        p[0] = np.nan
+    predictions = [
+        replace(q, landmarks=Landmarks.present(q.landmarks.scheme, q.landmarks.frame, p))
+        for q, p in zip(scores.errors.predictions, points, strict=True)
+    ]
+    lost = replace(scores, errors=point_errors(scores.errors.cases, predictions))
+    write_benchmark_report(replace(results, scores=(lost,)), tmp_path, read)
+    (row,) = rows(tmp_path, "table1")
+    landmarks = len(results.folds["knee"][0].test.scheme)
+    assert float(row["not found %"]) == pytest.approx(100 / landmarks, abs=1e-3)
+    assert float(row["SDR % < 2 px"]) == pytest.approx(100 - 100 / landmarks, abs=1e-3)

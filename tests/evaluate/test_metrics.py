@@ -302,3 +302,55 @@ def test_a_second_seed_is_no_new_patient():
     metrics = score(pooled([once, once]))
     assert metrics.px.mean_ci95 == score(once).px.mean_ci95
     assert (metrics.n_patients, metrics.n_points) == (4, 8)
+
+
+def test_a_point_one_seed_lost_is_the_mean_of_the_seeds_that_found_it():
+    truth = [(10, 10), (20, 20)]
+    ours = pooled(
+        [
+            errors_of(pair("i", truth, [(11, 10), (20, 20)])),  # 1 and 0
+            errors_of(pair("i", truth, [(16, 10), NOT_THERE])),  # 6 and nothing
+            errors_of(pair("i", truth, [(12, 10), (24, 20)])),  # 2 and 4
+        ]
+    )
+    theirs = errors_of(pair("i", truth, [(10, 11), (20, 30)]))  # 1 and 10
+    d = difference(ours, theirs)
+    assert d is not None
+    assert d.mean == pytest.approx(((1 + 6 + 2) / 3 - 1 + (0 + 4) / 2 - 10) / 2)
+    # Nearer than 2: one of three seeds and one of two, against one and none.
+    assert d.sdr_percent["2"] == pytest.approx(100 * (1 / 3 - 1 + 1 / 2 - 0) / 2)
+
+
+def test_a_difference_is_in_millimetres_only_where_both_have_them():
+    truth, guess, other = [(10, 10), (20, 20)], [(13, 10), (20, 23)], [(10, 10), (20, 20)]
+    with_mm, without = (errors_of(pair("i", truth, guess, spacing=spacing)) for spacing in (MM, None))
+    exact_mm, exact = (errors_of(pair("i", truth, other, spacing=spacing)) for spacing in (MM, None))
+    in_mm, in_px = difference(with_mm, exact_mm), difference(without, exact_mm, grid_size=400)
+    assert in_mm is not None
+    assert in_px is not None
+    assert (in_mm.unit, in_mm.mean) == ("mm", (3 * 0.5 + 3 * 2.0) / 2)  # x by its spacing, y by its own
+    assert (in_px.unit, in_px.mean) == ("px", 6.0)  # 100 x 200 on a grid of 400: twice the size
+    assert difference(without, exact).mean == 3.0  # type: ignore[union-attr]
+
+
+def test_the_interval_of_a_clustered_difference_is_that_of_patients_drawn_one_by_one():
+    """Films are not alike in number: a literal bootstrap draws patients and takes all the films of each."""
+    rng = np.random.default_rng(8)
+    owners = [str(p) for p in range(12) for _ in range(1 + p % 4)]
+    a, b = rng.gamma(2, 1, len(owners)), rng.gamma(2, 1.4, len(owners))
+    d = difference(errors_of(*one_landmark(a, owners)), errors_of(*one_landmark(b, owners)), draws=9000)
+    films = {p: (a - b)[[o == p for o in owners]] for p in set(owners)}
+    names = sorted(films)
+    means = [np.concatenate([films[p] for p in rng.choice(names, len(names))]).mean() for _ in range(9000)]
+    assert d is not None
+    assert d.n_patients == 12
+    assert d.mean_ci95 == pytest.approx(np.percentile(means, (2.5, 97.5)), abs=0.04)
+
+
+def test_pooled_keeps_every_run_and_folds_have_films_of_their_own():
+    first, second = (errors_of(*one_landmark(e)) for e in ([1, 2], [3]))
+    both = pooled([first, second])
+    assert [len(both.cases), len(both.predictions)] == [3, 3]
+    assert radial(both.offset_px)[:, 0].tolist() == [1, 2, 3]
+    assert both.found.shape == both.scored.shape == both.absent.shape == (3, 1)
+    assert score(both).px.mean == 2.0

@@ -151,10 +151,10 @@ def sentence(reference: str, other: str, d: Difference) -> str:
 
 
 def sdr_sentence(reference: str, other: str, d: Difference) -> str:
-    """ "proposed − heatmap-mse = +4.1 % of points within 2 mm [+2.0, +6.3]: the first has more"."""
+    """ "proposed − heatmap-mse = +4.1 % of the points nearer than 2 mm [+2.0, +6.3]: the first has more"."""
     gain, interval = d.sdr_percent["2"], d.sdr_ci95["2"]
     verdict = _verdict(gain, interval, better=1, words=("has more", "has fewer"))
-    words = f"{_signed(gain, 1)} % of points within 2 {d.unit}{_bracketed(interval, 1)}"
+    words = f"{_signed(gain, 1)} % of the points nearer than 2 {d.unit}{_bracketed(interval, 1)}"
     return f"{reference} − {other} = {words}: {verdict}"
 
 
