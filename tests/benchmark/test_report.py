@@ -315,3 +315,20 @@ def test_a_landmark_the_program_left_out_is_a_miss_that_is_counted(
     landmarks = len(results.folds["knee"][0].test.scheme)
     assert float(row["not found %"]) == pytest.approx(100 / landmarks, abs=1e-3)
     assert float(row["SDR % < 2 px"]) == pytest.approx(100 - 100 / landmarks, abs=1e-3)
+
+
+def test_a_tuned_setting_is_shown_with_what_was_tried_and_a_candidate_left_out_is_not_claimed(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results = reported[0]
+    ((key, values),) = results.grid.arm("heatmap-mse").tune.items()
+    cell = next(c for c in results.cells if c.arms[0].name == "heatmap-mse")
+    record = next(iter(results.done.values()))
+    for tried, claim in ((values, ""), (values[1:], " (but cells tried only or also: 8.0, 16.0)")):
+        tuned = {"key": key, "value": values[-1], "errors_px": {str(v): 100 / v for v in tried}}
+        write_benchmark_report(replace(results, done={cell.key: {**record, "tuned": tuned}}), tmp_path, read)
+        row = next(r for r in rows(tmp_path, "cells") if r["cell"] == cell.key)
+        assert row["tuned"] == "labels.sigma_px = 16.0"
+        assert row["tried"].endswith("8.0: 12.50 px; 16.0: 6.25 px")
+        arm = next(r for r in rows(tmp_path, "arms") if r["arm"] == "heatmap-mse")
+        assert arm["differs from the common settings by"].endswith(f"chosen from 4.0, 8.0, 16.0{claim}")

@@ -330,6 +330,7 @@ def test_a_difference_is_in_millimetres_only_where_both_have_them():
     assert in_px is not None
     assert (in_mm.unit, in_mm.mean) == ("mm", (3 * 0.5 + 3 * 2.0) / 2)  # x by its spacing, y by its own
     assert (in_px.unit, in_px.mean) == ("px", 6.0)  # 100 x 200 on a grid of 400: twice the size
+    assert difference(with_mm, exact, grid_size=400) == in_px  # whichever of the two has none
     assert difference(without, exact).mean == 3.0  # type: ignore[union-attr]
 
 

@@ -353,7 +353,7 @@ def _arms_table(results: Results) -> Table:
             if common.get(section, {}).get(key) != value
         }
         words = [f"{key} = {value}" for key, value in own.items()]
-        words += [f"{key} chosen from {list(values)}" for key, values in arm.tune.items()]
+        words += [_choice(results, arm, key, values) for key, values in arm.tune.items()]
         words += ["scored on turned films"] * (arm.scored_on == "rotated")
         words += [f"predictions of another program ({arm.predictions})"] * (arm.predictions is not None)
         rows.append((arm.name, arm.asks, "; ".join(words) or "the common settings"))
@@ -368,6 +368,16 @@ def _arms_table(results: Results) -> Table:
     )
 
 
+def _choice(results: Results, arm: Arm, key: str, values: Sequence[Any]) -> str:
+    """What a tuned setting is chosen from, and what was in fact tried where cells that are done tried something else."""
+    asked = [str(value) for value in values]
+    records = [results.done[c.key]["tuned"] for c in results.cells if arm in c.arms and c.key in results.done]
+    tried = [list(tuned["errors_px"]) for tuned in records if tuned]
+    others = sorted({", ".join(names) for names in tried if set(names) != set(asked)})
+    note = f" (but cells tried only or also: {'; '.join(others)})" if others else ""
+    return f"{key} chosen from {', '.join(asked)}{note}"
+
+
 def _cells_table(results: Results) -> Table:
     rows: list[tuple[Any, ...]] = []
     for cell in results.cells:
@@ -377,7 +387,7 @@ def _cells_table(results: Results) -> Table:
         rows.append(
             (
                 cell.key, status, record and record["n_training_images"], record and record["n_validation_images"],
-                f"{tuned['key']} = {tuned['value']}" if tuned else None, record and record["seconds"],
+                f"{tuned['key']} = {tuned['value']}" if tuned else None, _candidates(tuned), record and record["seconds"],
                 _training_seconds(record), results.failed.get(cell.key),
             )
         )  # fmt: skip
@@ -387,15 +397,21 @@ def _cells_table(results: Results) -> Table:
         "trained on",
         "validated on",
         "tuned",
+        "tried",
         "seconds",
         "seconds of training",
         "why it failed",
     )
     caption = (
         "One training each. Seconds: of the session that finished the cell, scoring included; of training: the sum over the "
-        "epochs of the log, whatever session they ran in."
+        "epochs of the log, whatever session they ran in. Tried: each candidate's mean radial error on the inner validation "
+        "part, in pixels of the file."
     )
-    return Table("cells", "Cells", caption, header, (0,) * 8, tuple(rows))
+    return Table("cells", "Cells", caption, header, (0,) * len(header), tuple(rows))
+
+
+def _candidates(tuned: Mapping[str, Any] | None) -> str | None:
+    return "; ".join(f"{v}: {error:.2f} px" for v, error in tuned["errors_px"].items()) if tuned else None
 
 
 def _training_seconds(record: Mapping[str, Any] | None) -> float | None:
