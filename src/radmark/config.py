@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -227,8 +228,7 @@ class Config:
 
 def shipped_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with radmark."""
-    folder = resources.files("radmark") / "recipes"
-    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+    return names_of(resources.files("radmark") / "recipes")
 
 
 def read_recipe(name_or_path: str) -> Config:
@@ -237,23 +237,36 @@ def read_recipe(name_or_path: str) -> Config:
     Raises:
         InputError: there is no such recipe or file, it is not TOML, or a key or a value is not one of ours.
     """
-    if name_or_path in shipped_recipes():
-        text = (resources.files("radmark") / "recipes" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return from_tree(read_toml("recipe", name_or_path, resources.files("radmark") / "recipes"), name_or_path)
+
+
+def names_of(folder: Traversable) -> tuple[str, ...]:
+    """Names of the TOML files in a folder of the package, in order."""
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def read_toml(what: str, name_or_path: str, shipped: Traversable) -> dict[str, Any]:
+    """A TOML file that comes with radmark, by its name, or one of the user's, by its path.
+
+    Raises:
+        InputError: there is no such `what`, or it is not TOML.
+    """
+    if name_or_path in names_of(shipped):
+        text = (shipped / f"{name_or_path}.toml").read_text(encoding="utf-8")
     elif Path(name_or_path).is_file():
         text = Path(name_or_path).read_text(encoding="utf-8")
     else:
         raise InputError(
-            "there is no such recipe",
+            f"there is no such {what}",
             value=name_or_path,
-            remedy=f"Use one of {', '.join(shipped_recipes())}, or the path of a TOML file",
+            remedy=f"Use one of {', '.join(names_of(shipped))}, or the path of a TOML file",
         )
     try:
-        tree = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(
-            f"the recipe is not valid TOML: {error}", file=name_or_path, remedy="Mend that line"
+            f"the {what} is not valid TOML: {error}", file=name_or_path, remedy="Mend that line"
         ) from error
-    return from_tree(tree, name_or_path)
 
 
 def from_tree(tree: Mapping[str, Any], file: str) -> Config:

@@ -15,7 +15,7 @@ from radmark.benchmark.report import sentence, write_benchmark_report
 from radmark.benchmark.results import Results, read_results
 from radmark.benchmark.run import prepare
 from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
-from radmark.core import Landmarks, Prediction
+from radmark.core import Case, InputError, Landmarks, Prediction, Radiograph
 from radmark.evaluate.metrics import Difference, point_errors
 from radmark.io import write_predictions_csv
 
@@ -234,6 +234,22 @@ def test_figure_1_shows_the_prediction_red_and_the_truth_blue(reported: tuple[Re
     assert ((blue > 200) & (red < 110)).sum() > 50
 
 
+def test_a_film_that_is_gone_leaves_its_panel_black_and_the_tables_as_they_were(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results, report = reported
+
+    def gone(case: Case) -> Radiograph:
+        raise InputError("the image is damaged", file=case.image, remedy="Copy it again")
+
+    write_benchmark_report(results, tmp_path, gone)
+    with Image.open(tmp_path / "figure1.png") as figure:
+        pixels = np.asarray(figure.convert("RGB")).reshape(-1, 3).astype(int)
+    black = (pixels == 0).all(axis=1).mean()
+    assert black > 0.5
+    assert (tmp_path / "table1.csv").read_text() == (report / "table1.csv").read_text()
+
+
 def test_the_page_loads_nothing_from_anywhere_and_says_grid_reader_and_rule(reported: tuple[Results, Path]) -> None:
     page = (reported[1] / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -324,11 +340,11 @@ def test_a_tuned_setting_is_shown_with_what_was_tried_and_a_candidate_left_out_i
     ((key, values),) = results.grid.arm("heatmap-mse").tune.items()
     cell = next(c for c in results.cells if c.arms[0].name == "heatmap-mse")
     record = next(iter(results.done.values()))
-    for tried, claim in ((values, ""), (values[1:], " (but cells tried only or also: 8.0, 16.0)")):
+    for tried, claim in ((values, ""), (values[1:], " (but cells tried only or also: 16.0, 32.0)")):
         tuned = {"key": key, "value": values[-1], "errors_px": {str(v): 100 / v for v in tried}}
         write_benchmark_report(replace(results, done={cell.key: {**record, "tuned": tuned}}), tmp_path, read)
         row = next(r for r in rows(tmp_path, "cells") if r["cell"] == cell.key)
-        assert row["tuned"] == "labels.sigma_px = 16.0"
-        assert row["tried"].endswith("8.0: 12.50 px; 16.0: 6.25 px")
+        assert row["tuned"] == "labels.sigma_px = 32.0"
+        assert row["tried"].endswith("16.0: 6.25 px; 32.0: 3.12 px")
         arm = next(r for r in rows(tmp_path, "arms") if r["arm"] == "heatmap-mse")
-        assert arm["differs from the common settings by"].endswith(f"chosen from 4.0, 8.0, 16.0{claim}")
+        assert arm["differs from the common settings by"].endswith(f"chosen from 8.0, 16.0, 32.0{claim}")

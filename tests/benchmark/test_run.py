@@ -96,7 +96,7 @@ def test_a_second_seed_takes_the_setting_the_first_one_chose_on_the_inner_part(f
     _, cells = prepare(grid, out)
     chosen, follower = (json.loads(cell.result(out).read_text(encoding="utf-8")) for cell in cells if cell.arms[0].tune)
     errors = chosen["tuned"]["errors_px"]
-    assert set(errors) == {"4.0", "8.0", "16.0"}
+    assert set(errors) == {"8.0", "16.0", "32.0"}
     assert chosen["tuned"]["value"] == float(min(errors, key=errors.get))
     assert follower["settings"]["labels"]["sigma_px"] == chosen["tuned"]["value"]
     assert (chosen["n_training_images"], chosen["n_validation_images"]) == (4, 1)

@@ -4,7 +4,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ from radmark.benchmark.films import Fold
 from radmark.benchmark.grid import Grid, change
 from radmark.benchmark.plan import Cell
 from radmark.checkpoint import MODEL_FILE, TRAINING_FILE, Checkpoint, load_run, versions
-from radmark.config import Config, DecodeConfig, to_tree
+from radmark.config import Config, to_tree
 from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
 from radmark.core.frame import Inset
 from radmark.core.prediction import Prediction
 from radmark.core.radiograph import Radiograph
-from radmark.infer.predictor import locate, to_prediction
+from radmark.infer.predictor import locate_by, to_prediction
 from radmark.io import write_predictions_csv
 from radmark.io.atomic import write_text
 from radmark.letterbox import letterbox_pixels
+from radmark.targets.decode import Decoder
 from radmark.train.augment import rotate
 from radmark.train.loop import Watch, train
 
@@ -76,9 +77,7 @@ def run_cell(
         "arms": [arm.name for arm in cell.arms],
         "settings": to_tree(checkpoint.config),
         "data": fold.fingerprint,
-        "tuned": None
-        if tuned is None
-        else {"key": tuned.key, "value": tuned.value, "errors_px": dict(tuned.errors_px)},
+        "tuned": None if tuned is None else asdict(tuned),
         "n_training_images": len(facts["training_images"]),
         "n_validation_images": len(facts["validation_images"]),
         "epoch": checkpoint.epoch,
@@ -173,13 +172,11 @@ def _trained(
 
 def _predict(checkpoint: Checkpoint, cell: Cell, fold: Fold, out: Path, read: Callable[[Case], Radiograph]) -> None:
     """Each arm's points on the scored images, by its own decoder and by argmax."""
-    trained_on = {
-        **{h: name for name, h in checkpoint.facts["training_images"].items()},
-        **{h: name for name, h in checkpoint.facts["validation_images"].items()},
-    }
+    facts = checkpoint.facts
+    trained_on = {h: name for part in ("training", "validation") for name, h in facts[f"{part}_images"].items()}
     net = checkpoint.net().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     config = checkpoint.config
-    decoders = {"own": config, "argmax": replace(config, decode=DecodeConfig("argmax"))}
+    decoders: dict[str, Decoder] = {"own": config.decode.decoder, "argmax": "argmax"}
     placed: dict[tuple[str, str], list[Prediction]] = {(a.name, d): [] for a in cell.arms for d in decoders}
     for i, case in enumerate(fold.test.cases):
         radiograph = read(case)
@@ -194,8 +191,8 @@ def _predict(checkpoint: Checkpoint, cell: Cell, fold: Fold, out: Path, read: Ca
         for arm in cell.arms:
             # "rotated": the picture turns, the points it is scored against do not.
             seen = _turned(gray, cell.seed, i) if arm.scored_on == "rotated" else gray
-            for decoder, with_decoder in decoders.items():
-                points, confidence = locate(net, seen, with_decoder, checkpoint.radius_px)
+            located = locate_by(net, seen, config, checkpoint.radius_px, list(decoders.values()))
+            for decoder, (points, confidence) in zip(decoders, located, strict=True):
                 prediction = to_prediction(
                     case.name, checkpoint.scheme, inset, points[0].numpy(), confidence[0].numpy()
                 )

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class Fold:
             names += [case.name for case in self.train.cases if case.patient == patients[i]]
         return _unparted(self.train.subset(names))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of every name, patient, size, point and state: whether two runs had the same data set."""
         sha = hashlib.sha256()

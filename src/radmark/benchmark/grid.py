@@ -32,6 +32,7 @@
 Paths are relative to the grid file, or to --data.
 """
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +41,12 @@ from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any, Literal, cast
 
-from radmark.config import PAPER_SIZE_PX, Config, from_tree, read_recipe, to_tree
+from radmark.config import PAPER_SIZE_PX, Config, from_tree, names_of, read_recipe, read_toml, to_tree
 from radmark.core.errors import InputError
 
 Tree = Mapping[str, Mapping[str, Any]]
 
+_GRIDS = resources.files("radmark.benchmark") / "grids"
 _NAME_CHARACTERS = set(ascii_letters + digits + "+-_.")
 
 
@@ -176,8 +178,7 @@ class Grid:
 
 def shipped_grids() -> tuple[str, ...]:
     """Names of the grids that come with radmark."""
-    folder = resources.files("radmark.benchmark") / "grids"
-    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+    return names_of(_GRIDS)
 
 
 def shipped_arms() -> tuple[Arm, ...]:
@@ -197,22 +198,8 @@ def read_grid(name_or_path: str, *, data: Path | None = None, changes: Tree | No
     Raises:
         InputError: there is no such grid, or something in it is not what a grid has, with the file, the key, the value.
     """
-    if name_or_path in shipped_grids():
-        text = (resources.files("radmark.benchmark") / "grids" / f"{name_or_path}.toml").read_text(encoding="utf-8")
-        base = Path.cwd()
-    elif Path(name_or_path).is_file():
-        text = Path(name_or_path).read_text(encoding="utf-8")
-        base = Path(name_or_path).parent
-    else:
-        raise InputError(
-            "there is no such grid",
-            value=name_or_path,
-            remedy=f"Use one of {', '.join(shipped_grids())}, or the path of a TOML file",
-        )
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the grid is not valid TOML: {error}", file=name_or_path, remedy="Mend that line") from error
+    tree = read_toml("grid", name_or_path, _GRIDS)
+    base = Path.cwd() if name_or_path in shipped_grids() else Path(name_or_path).parent
     return _grid(tree, name_or_path, data or base, changes or {})
 
 
@@ -336,8 +323,6 @@ def _source(table: Mapping[str, Any], file: str) -> Source:
 
 def _record(kind: Any, table: Any, file: str) -> Any:
     """A table as one of the dataclasses above: known keys, values of the right sort."""
-    import dataclasses
-
     if not isinstance(table, Mapping):
         raise InputError(f"{kind.__name__} is not a table", file=file, value=table, remedy="Write it as a TOML table")
     given = cast("Mapping[str, Any]", table)

@@ -24,6 +24,7 @@ from radmark.benchmark.grid import Arm, Source
 from radmark.benchmark.results import Decoder, Results, Scores
 from radmark.config import to_tree
 from radmark.core.dataset import Case
+from radmark.core.errors import InputError
 from radmark.core.radiograph import Radiograph
 from radmark.draw import overlay
 from radmark.evaluate.metrics import (
@@ -459,10 +460,14 @@ def _figure1(results: Results, read: Callable[[Case], Radiograph]) -> bytes:
         if not known.size:
             continue
         i = int(known[np.argsort(means[known])[known.size // 2]])
-        picture = overlay(
-            read(errors.cases[i]), errors.cases[i].landmarks, errors.predictions[i].landmarks, long_side=700
-        )
-        panels.append((f"{source.name}, {scores.arm.name}: {means[i]:.2f} {'mm' if in_mm else 'px'}", picture))
+        title = f"{source.name}, {scores.arm.name}: {means[i]:.2f} {'mm' if in_mm else 'px'}"
+        try:
+            film = read(errors.cases[i])
+        except InputError:  # the tables do not need the film, which may be gone by now
+            panels.append((f"{title} ({errors.cases[i].name} cannot be read)", np.zeros((1, 1, 3), np.uint8)))
+            continue
+        picture = overlay(film, errors.cases[i].landmarks, errors.predictions[i].landmarks, long_side=700)
+        panels.append((title, picture))
     if not panels:
         return b""
     columns = min(3, len(panels))

@@ -1,6 +1,7 @@
 """Radiograph -> prediction in the radiograph's own frame."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,11 @@ from radmark.core.radiograph import Radiograph
 from radmark.core.scheme import Scheme
 from radmark.letterbox import letterbox_pixels
 from radmark.model import LandmarkNet
-from radmark.targets.decode import decode
+from radmark.targets.decode import Decoder, decode
 
 
-@torch.inference_mode()
 def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -> tuple[Tensor, Tensor]:
-    """Points and confidence on the network's grid.
+    """Points and confidence on the network's grid, by the run's own decoder.
 
     Args:
         net: in evaluation mode.
@@ -33,14 +33,26 @@ def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -
     Returns:
         (B, K, 2) xy and (B, K) confidence, float32 on the CPU.
     """
-    points, confidence = decode(
-        net(gray),
-        decoder=config.decode.decoder,
-        loss=config.labels.loss,
-        radius_px=radius_px,
-        log_weight=_log_weight(config, radius_px),
-    )
-    return points.cpu(), confidence.cpu()
+    return locate_by(net, gray, config, radius_px, [config.decode.decoder])[0]
+
+
+@torch.inference_mode()
+def locate_by(
+    net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int, decoders: Sequence[Decoder]
+) -> list[tuple[Tensor, Tensor]]:
+    """What `locate` gives, by each of several decoders from one pass of the network."""
+    logits = net(gray)
+    decoded = [
+        decode(
+            logits,
+            decoder=decoder,
+            loss=config.labels.loss,
+            radius_px=radius_px,
+            log_weight=_log_weight(config, radius_px),
+        )
+        for decoder in decoders
+    ]
+    return [(points.cpu(), confidence.cpu()) for points, confidence in decoded]
 
 
 def _log_weight(config: Config, radius_px: int) -> float:

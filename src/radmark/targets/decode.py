@@ -7,6 +7,8 @@ from torch import Tensor
 
 from radmark.targets.regions import HEATMAP_HEIGHT, nearest_pixel
 
+Decoder = Literal["centroid", "argmax"]
+
 
 def argmax_points(logits: Tensor) -> Tensor:
     """(B, K, H, W) -> (B, K, 2) xy of the largest logit; pixels that share it are averaged, as the paper's programs do."""
@@ -26,7 +28,7 @@ def argmax_points(logits: Tensor) -> Tensor:
 def decode(
     logits: Tensor,
     *,
-    decoder: Literal["centroid", "argmax"],
+    decoder: Decoder,
     loss: Literal["cross-entropy", "softmax", "mse"],
     radius_px: int,
     log_weight: float = 0.0,

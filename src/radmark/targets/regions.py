@@ -89,8 +89,7 @@ def _around(centres: Tensor, dx: Tensor, dy: Tensor, *, height: int, width: int)
 @lru_cache(maxsize=16)  # the radii of a schedule
 def _diamond(radius_px: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """(M,) int32 dx and dy of |dx| + |dy| <= radius_px."""
-    reach = torch.arange(-radius_px, radius_px + 1, dtype=torch.int32, device=device)
-    dy, dx = torch.meshgrid(reach, reach, indexing="ij")
+    dx, dy = _square(radius_px, device)
     within = dx.abs() + dy.abs() <= radius_px
     return dx[within], dy[within]
 
