@@ -35,7 +35,7 @@ from radmark.targets.schedule import radius_px
 from radmark.train.augment import augment
 from radmark.train.data import load_samples
 from radmark.train.loop import _precision as precision  # the very rule the loop follows
-from radmark.train.loop import keep_freed_memory, label_loss
+from radmark.train.loop import keep_freed_memory, levels_loss
 
 PAPER_SIZE = 512
 PAPER_RADIUS = 65
@@ -64,7 +64,7 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
     net = build(config.model, len(cases[0].landmarks.scheme)).to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(net, torch.optim.Adam(net.parameters(), lr=config.train.learning_rate))
     mirrored = cases[0].landmarks.scheme.mirrored
-    radius = radius_px(config.labels, epoch=0, epochs=config.train.epochs, size=config.data.size)
+    radius = radius_px(config.labels, epoch=0, epochs=config.train.epochs, size=config.map_size)
     indices = itertools.cycle(range(len(samples)))
     model.train()
 
@@ -72,8 +72,8 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
         batch = samples.batch(list(itertools.islice(indices, config.train.batch_size)))
         gray, points, states = (t.to(fabric.device) for t in batch)
         gray, points, states = augment(gray, points, states, config.augment, draws, mirrored=mirrored)
-        logits = model(gray.contiguous(memory_format=torch.channels_last))
-        loss = label_loss(logits.float(), points, states, radius, config.labels)
+        maps = model(gray.contiguous(memory_format=torch.channels_last))
+        loss = levels_loss(maps, points, states, radius, config)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()

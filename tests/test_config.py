@@ -54,6 +54,9 @@ def test_a_config_written_as_toml_reads_back_the_same(tmp_path: Path) -> None:
         ("[data]\nsize = 100\n", "100"),
         ("[train]\nepochs = \n", "TOML"),
         ("[model]\ndecoder_channels = [1, 2]\n", "decoder_channels"),
+        ("[model]\nstride = 3\n", "stride"),
+        ("[model]\nlevels = 5\nstride = 2\n[labels]\nloss = 'softmax'\n", "Give 1 to 4"),
+        ("[model]\nlevels = 2\n", "only distributions"),
         ("[train]\nselect = 'best'\n[data]\nvalidation_fraction = 0\n", "select"),
     ],
 )

@@ -17,7 +17,23 @@ SMALL = (16, 8, 8, 8, 8)
 def test_a_map_of_the_input_size_comes_out_for_each_landmark() -> None:
     net = build(ModelConfig("resnet18", "none", SMALL), 5).eval()
     with torch.inference_mode():
-        assert net(torch.rand(2, 1, 64, 96)).shape == (2, 5, 64, 96)
+        (logits,) = net(torch.rand(2, 1, 64, 96))
+    assert logits.shape == (2, 5, 64, 96)
+
+
+def test_each_level_has_a_map_half_as_fine_as_the_one_before() -> None:
+    net = build(ModelConfig("resnet18", "none", (32, 16, 8, 8, 4), stride=2, levels=4), 5).eval()
+    with torch.inference_mode():
+        shapes = [tuple(logits.shape) for logits in net(torch.rand(2, 1, 64, 96))]
+    assert shapes == [(2, 5, 32, 48), (2, 5, 16, 24), (2, 5, 8, 12), (2, 5, 4, 6)]
+
+
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet18"])
+def test_the_finest_map_is_the_librarys_own(encoder: str) -> None:
+    net = build(ModelConfig(encoder, "none", SMALL, levels=5), 5).eval()
+    gray = torch.rand(1, 1, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(net(gray)[0], net.unet((gray - net.mean) / net.std))
 
 
 def test_an_unknown_encoder_is_named_with_some_that_exist() -> None:

@@ -59,7 +59,15 @@ class ModelConfig:
     """"imagenet" downloads them, "none" starts at random, anything else is a .safetensors or .pth file of encoder weights."""
 
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
-    """Channels of the five decoder levels, coarse to fine."""
+    """Channels of the five decoder levels, coarse to fine; with a stride of 2 or 4 the last one or two are not used."""
+
+    stride: Literal[1, 2, 4] = 1
+    """Pixels of the grid for each pixel of the finest map. 2 leaves out the decoder's last and dearest level; points are found
+    between the pixels all the same."""
+
+    levels: int = 1
+    """Decoder levels that have maps of their own, the finest first, each half as fine as the one before. More than 1: each is
+    trained to find the landmarks, and prediction adds what they say (softmax)."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,10 @@ class LabelConfig:
 
     erode_every: int = 50
     """Epochs between two erosions, of a 350-epoch run."""
+
+    coarse_radius: int = 2
+    """Radius of the label regions on the maps above the finest (--levels), in pixels of each map: the dilation over space
+    instead of over time."""
 
     label_weight: float = 1.0
     """w of Eq. 1: the weight of a label before re-weighting."""
@@ -185,6 +197,11 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
 
+    @property
+    def map_size(self) -> int:
+        """Side of the finest map in pixels."""
+        return self.data.size // self.model.stride
+
     def __post_init__(self) -> None:
         d, m, lab, a, t = self.data, self.model, self.labels, self.augment, self.train
         for wrong, name, value, remedy in (
@@ -192,6 +209,19 @@ class Config:
             (not 0 <= d.validation_fraction < 1, "validation_fraction", d.validation_fraction, "Give a share below 1"),
             (len(m.decoder_channels) != 5, "decoder_channels", m.decoder_channels, "Give five numbers"),
             (min(m.decoder_channels, default=1) < 1, "decoder_channels", m.decoder_channels, "Give positive numbers"),
+            (
+                not 1 <= m.levels <= {1: 5, 2: 4, 4: 3}[m.stride],
+                f"levels (with stride {m.stride})",
+                m.levels,
+                f"Give 1 to { {1: 5, 2: 4, 4: 3}[m.stride] }",
+            ),
+            (
+                m.levels > 1 and lab.loss != "softmax",
+                f"levels (with loss {lab.loss})",
+                m.levels,
+                "Use 1, or --loss softmax: only distributions can be multiplied",
+            ),
+            (lab.coarse_radius < 0, "coarse_radius", lab.coarse_radius, "Give 0 or more"),
             (lab.dilate_px < 0, "dilate_px", lab.dilate_px, "Give 0 or more"),
             (lab.erode_px < 0, "erode_px", lab.erode_px, "Give 0 or more"),
             (lab.erode_every < 1, "erode_every", lab.erode_every, "Give 1 or more"),

@@ -1,11 +1,13 @@
-"""The network: a gray letterboxed radiograph in, one map of logits a landmark out."""
+"""The network: a gray letterboxed radiograph in, maps of logits out, one for each landmark on each of its levels."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import load_file
+from segmentation_models_pytorch.base import SegmentationHead
 from torch import Tensor, nn
 
 from radmark.config import ModelConfig
@@ -16,9 +18,10 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class LandmarkNet(nn.Module):
-    """segmentation-models-pytorch's U-Net behind the encoder's own normalisation.
+    """segmentation-models-pytorch's U-Net behind the encoder's own normalisation, with a head at each of its finest levels.
 
-    Input (B, 1, S, S) float in [0, 1], S a multiple of 32; output (B, K, S, S) logits.
+    Input (B, 1, S, S) float in [0, 1], S a multiple of 32; output `config.levels` maps of logits, the finest first:
+    (B, K, S / stride, S / stride), (B, K, S / stride / 2, ...), ...
     """
 
     def __init__(self, config: ModelConfig, n_landmarks: int) -> None:
@@ -26,14 +29,29 @@ class LandmarkNet(nn.Module):
         self.unet: Any = smp.Unet(
             config.encoder, encoder_weights=None, decoder_channels=config.decoder_channels, classes=n_landmarks
         )
+        n = len(config.decoder_channels) - int(math.log2(config.stride))
+        if config.stride > 1:
+            self.unet.decoder.blocks = self.unet.decoder.blocks[:n]
+            self.unet.segmentation_head = SegmentationHead(config.decoder_channels[n - 1], n_landmarks, kernel_size=3)
+        channels = config.decoder_channels[n - config.levels : n - 1]
+        self.coarse_heads = nn.ModuleList(nn.Conv2d(c, n_landmarks, kernel_size=1) for c in reversed(channels))
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, gray: Tensor) -> Tensor:
-        """(B, 1, S, S) in [0, 1] -> (B, K, S, S) logits."""
-        return self.unet((gray - self.mean) / self.std)
+    def forward(self, gray: Tensor) -> tuple[Tensor, ...]:
+        """(B, 1, S, S) in [0, 1] -> `levels` maps of logits, the finest first."""
+        features = self.unet.encoder((gray - self.mean) / self.std)
+        # The library's decoder, block by block, for what lies between them.
+        *shapes, _ = [feature.shape[2:] for feature in features]
+        skips = features[1:-1]
+        decoded = [self.unet.decoder.center(features[-1])]
+        for i, block in enumerate(self.unet.decoder.blocks):
+            skip = skips[-1 - i] if i < len(skips) else None
+            decoded.append(block(decoded[-1], *shapes[-1 - i], skip_connection=skip))
+        heads = [self.unet.segmentation_head, *self.coarse_heads]
+        return tuple(head(level) for head, level in zip(heads, reversed(decoded), strict=False))
 
 
 def build(config: ModelConfig, n_landmarks: int) -> LandmarkNet:

@@ -1,6 +1,7 @@
 """Running cells: whole, honest, resumable, and one failure does not stop the rest."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,18 @@ def test_a_finished_cell_of_other_settings_is_refused(finished: tuple[Grid, Path
     other = tiny(tmp_path, TINY.replace("epochs = 2", "epochs = 3"))
     with pytest.raises(InputError, match="other settings"):
         prepare(other, out)
+
+
+def test_a_cell_from_before_a_setting_existed_still_counts(finished: tuple[Grid, Path], tmp_path: Path) -> None:
+    grid, out = finished
+    older = tmp_path / "older"
+    shutil.copytree(out, older)
+    _, cells = prepare(grid, older)
+    file = cells[0].result(older)
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert record["settings"]["model"].pop("levels") == 1
+    file.write_text(json.dumps(record), encoding="utf-8")
+    prepare(grid, older)
 
 
 def test_a_folder_that_is_no_benchmark_is_left_alone(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from radmark.infer import Predictor
 class Seer(nn.Module):
     """Answers with the picture itself: the brightest place is the landmark."""
 
-    def forward(self, gray: Tensor) -> Tensor:
-        return gray * 20
+    def forward(self, gray: Tensor) -> tuple[Tensor, ...]:
+        return (gray * 20,)
 
 
 def predictor(size: int, absent_below: float = 0.0, decoder: str = "centroid") -> Predictor:
@@ -63,10 +63,10 @@ def test_a_landmark_the_model_does_not_believe_in_is_stated_absent_when_asked() 
 
 def test_a_point_found_in_the_padding_is_moved_to_the_edge_of_the_image() -> None:
     class Astray(nn.Module):
-        def forward(self, gray: Tensor) -> Tensor:
+        def forward(self, gray: Tensor) -> tuple[Tensor, ...]:
             maps = torch.zeros_like(gray)
             maps[..., 30, 0] = 50  # the far left of the grid, which a tall film does not reach
-            return maps
+            return (maps,)
 
     astray = Predictor(predictor(64).checkpoint, Astray(), torch.device("cpu"))  # pyright: ignore[reportArgumentType]
     found = astray("film", film(Frame(32, 64), 16, 30)).landmarks

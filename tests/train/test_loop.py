@@ -85,12 +85,24 @@ def test_the_loss_falls_and_the_points_are_found(squares: Squares, small: Config
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["cross-entropy", "softmax"])
-def test_each_loss_trains_a_film_by_heart(loss: str, squares: Squares, small: Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("loss", "model"),
+    [("cross-entropy", {}), ("softmax", {}), ("softmax", {"levels": 4, "stride": 2}), ("mse", {"stride": 2})],
+)
+def test_each_loss_trains_a_film_by_heart(
+    loss: str, model: dict[str, object], squares: Squares, small: Config, tmp_path: Path
+) -> None:
     dataset, read = squares
     config = changed(
         small,
-        labels={"loss": loss, "dilate_px": 24, "erode_px": 4},
+        model=model,
+        labels={
+            "loss": loss,
+            "dilate_px": 24,
+            "erode_px": 4,
+            "shape": "gaussian" if loss == "mse" else "diamond",
+            "sigma_px": 16.0,
+        },
         train={"epochs": 40, "learning_rate": 5e-3, "batch_size": 1},
         augment={"rotate_deg": 0.0},
         data={"validation_fraction": 0.0},

@@ -16,7 +16,7 @@ from radmark.benchmark.films import Fold
 from radmark.benchmark.grid import Grid, change
 from radmark.benchmark.plan import Cell
 from radmark.checkpoint import MODEL_FILE, TRAINING_FILE, Checkpoint, load_run, versions
-from radmark.config import Config, to_tree
+from radmark.config import Config, from_tree, to_tree
 from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
 from radmark.core.frame import Inset
@@ -109,9 +109,11 @@ def check_done(grid: Grid, cell: Cell, fold: Fold, out: Path) -> None:
     """
     file = cell.result(out)
     record = json.loads(file.read_text(encoding="utf-8"))
-    wanted = to_tree(config_of(grid, cell, fold, _tuned(record)))
-    for what, ran, asked in (("settings", record["settings"], wanted), ("films", record["data"], fold.fingerprint)):
-        if json.dumps(ran, sort_keys=True) != json.dumps(asked, sort_keys=True):
+    # A setting that radmark did not have when the cell was run stood as its default stands.
+    ran_with = from_tree(record["settings"], str(file))
+    wanted = config_of(grid, cell, fold, _tuned(record))
+    for what, ran, asked in (("settings", ran_with, wanted), ("films", record["data"], fold.fingerprint)):
+        if ran != asked:
             raise InputError(
                 f"this cell was run with other {what}",
                 file=file,

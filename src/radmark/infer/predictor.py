@@ -19,6 +19,7 @@ from radmark.core.scheme import Scheme
 from radmark.letterbox import letterbox_pixels
 from radmark.model import LandmarkNet
 from radmark.targets.decode import Decoder, decode
+from radmark.targets.levels import combine, on_grid
 
 
 def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -> tuple[Tensor, Tensor]:
@@ -41,7 +42,8 @@ def locate_by(
     net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int, decoders: Sequence[Decoder]
 ) -> list[tuple[Tensor, Tensor]]:
     """What `locate` gives, by each of several decoders from one pass of the network."""
-    logits = net(gray)
+    logits = combine(net(gray))
+    stride = gray.shape[-1] / logits.shape[-1]
     decoded = [
         decode(
             logits,
@@ -52,12 +54,12 @@ def locate_by(
         )
         for decoder in decoders
     ]
-    return [(points.cpu(), confidence.cpu()) for points, confidence in decoded]
+    return [(on_grid(points, stride).cpu(), confidence.cpu()) for points, confidence in decoded]
 
 
 def _log_weight(config: Config, radius_px: int) -> float:
     """log w~ of a region the border does not clip."""
-    pixels, n = config.data.size**2, 1 + 2 * radius_px * (radius_px + 1)
+    pixels, n = config.map_size**2, 1 + 2 * radius_px * (radius_px + 1)
     share = (pixels - n) / n if config.labels.reweight else 1.0
     return math.log(config.labels.label_weight * share)
 

@@ -32,6 +32,7 @@ from radmark.core.scheme import Scheme, one_sided
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
+from radmark.targets.levels import on_map
 from radmark.targets.losses import (
     everywhere_cross_entropy,
     heatmap_mse,
@@ -152,7 +153,7 @@ def train(
     # --- epochs ---------------------------------------------------------------------------------------------------------
     board = _tensorboard(run, purge_from=len(history))
     drawn_at = time.monotonic()
-    n, size = len(samples["train"]), config.data.size
+    n = len(samples["train"])
     steps = math.ceil(n / config.train.batch_size)
     try:
         for epoch in range(len(history), config.train.epochs):
@@ -161,7 +162,7 @@ def train(
             torch.manual_seed(seed)  # for encoders that drop paths at random
             draws = torch.Generator().manual_seed(seed)
             order = torch.randperm(n, generator=draws).tolist()
-            radius = radius_px(config.labels, epoch=epoch, epochs=config.train.epochs, size=size)
+            radius = radius_px(config.labels, epoch=epoch, epochs=config.train.epochs, size=config.map_size)
 
             model.train()
             losses: list[Tensor] = []
@@ -174,8 +175,8 @@ def train(
                 gray, points, states = augment(
                     gray, points, states, config.augment, draws, mirrored=dataset.scheme.mirrored
                 )
-                logits = model(gray.contiguous(memory_format=torch.channels_last))
-                loss = label_loss(logits.float(), points, states, radius, config.labels)
+                maps = model(gray.contiguous(memory_format=torch.channels_last))
+                loss = levels_loss(maps, points, states, radius, config)
                 optimizer.zero_grad()
                 fabric.backward(loss)
                 optimizer.step()
@@ -218,7 +219,7 @@ def train(
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
         raise InputError(
-            f"memory ran out with {config.train.batch_size} images of {size} x {size} pixels in a batch",
+            f"memory ran out with {config.train.batch_size} images of {config.data.size} x {config.data.size} pixels in a batch",
             remedy=f"Use --batch-size {max(1, config.train.batch_size // 2)} or a smaller --size; earlier epochs are kept",
         ) from error
     finally:
@@ -228,23 +229,42 @@ def train(
     return store.load_run(run)
 
 
+def levels_loss(maps: Sequence[Tensor], points: Tensor, states: Tensor, radius: int, config: Config) -> Tensor:
+    """The training loss of a batch: the mean over the network's levels of `label_loss`.
+
+    Args:
+        maps: (B, K, H, W) each, the finest first; the others' regions are diamonds of `coarse_radius` that never erode.
+        points: (B, K, 2) xy on the grid; NaN where a landmark has none.
+        states: (B, K) of `State`.
+        radius: of the finest level's regions, in its own pixels.
+        config: the run's.
+    """
+    above = dataclasses.replace(config.labels, shape="diamond")
+    losses: list[Tensor] = []
+    for level, logits in enumerate(maps):
+        labels, reach = (above, above.coarse_radius) if level else (config.labels, radius)
+        there = on_map(points, config.data.size / logits.shape[-1])
+        losses.append(label_loss(logits.float(), there, states, reach, labels))
+    return torch.stack(losses).mean()
+
+
 def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labels: LabelConfig) -> Tensor:
-    """The training loss of a batch.
+    """The training loss of a batch on one level.
 
     Args:
         logits: (B, K, H, W).
-        points: (B, K, 2) xy on the grid; NaN where a landmark has none.
+        points: (B, K, 2) xy on the map; NaN where a landmark has none.
         states: (B, K) of `State`.
         radius: of the label regions, in pixels; a Gaussian label takes its size from `labels`.
         labels: loss, shape and weights.
 
     A landmark with a position trains its region; an absent one trains an empty map; one that is not annotated, or that an
-    augmentation moved off the grid, trains nothing.
+    augmentation moved off the map, trains nothing.
     """
     height, width = logits.shape[-2:]
     edge = torch.tensor([width - 0.5, height - 0.5], device=points.device)
-    on_grid = ((points >= -0.5) & (points <= edge)).all(dim=-1)
-    placed = (states <= State.OCCLUDED) & on_grid
+    visible = ((points >= -0.5) & (points <= edge)).all(dim=-1)
+    placed = (states <= State.OCCLUDED) & visible
     trained = placed | (states == State.ABSENT)
     if labels.shape == "everywhere":
         single = labels.label_weight * (height * width - 1 if labels.reweight else 1)
