@@ -20,11 +20,11 @@ class Seer(nn.Module):
         return (gray * 20,)
 
 
-def predictor(size: int, absent_below: float = 0.0, decoder: str = "centroid") -> Predictor:
+def predictor(size: int, absent_below: float = 0.0, decoder: str = "centroid", views: int = 1) -> Predictor:
     config = Config(
         data=DataConfig(size=size),
         labels=LabelConfig(loss="softmax"),
-        decode=DecodeConfig(decoder),  # pyright: ignore[reportArgumentType]
+        decode=DecodeConfig(decoder, views),  # pyright: ignore[reportArgumentType]
     )
     checkpoint = Checkpoint(config, Scheme.from_names(("spot",)), {}, epoch=0, radius_px=3, facts={})
     return Predictor(checkpoint, Seer(), torch.device("cpu"), absent_below)  # pyright: ignore[reportArgumentType]
@@ -44,6 +44,12 @@ def test_a_bright_spot_is_found_where_it_is_in_the_source_image(w: int, h: int, 
     found = predictor(128)("film", film(frame, x, y)).landmarks
     assert found["spot"].tolist() == pytest.approx([x, y], abs=0.15)
     assert found.frame == frame  # the millimetres travel with the points
+
+
+@pytest.mark.parametrize("views", [2, 3, 4, 5])
+def test_every_look_at_a_film_is_brought_back_to_it(views: int) -> None:
+    found = predictor(128, views=views)("film", film(Frame(200, 160), 150.0, 40.0)).landmarks["spot"]
+    assert found.tolist() == pytest.approx([150.0, 40.0], abs=0.15)  # a look left turned would pull it by 2 px and more
 
 
 def test_argmax_is_off_by_up_to_half_a_pixel_of_the_grid_and_centroid_is_not() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from radmark.config import AugmentConfig, Config
 from radmark.core import Case, Dataset, InputError, Landmarks, Radiograph, Scheme, State
-from radmark.train.augment import augment, mirror, move, rotate
+from radmark.targets.motion import move, rotate
+from radmark.train.augment import augment, mirror
 from watching import Silent
 
 # What takes seconds to load is imported by the tests that need it: every mutant of augment.py would pay for it.

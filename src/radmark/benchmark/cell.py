@@ -27,7 +27,7 @@ from radmark.io import write_predictions_csv
 from radmark.io.atomic import write_text
 from radmark.letterbox import letterbox_pixels
 from radmark.targets.decode import Decoder
-from radmark.train.augment import rotate
+from radmark.targets.motion import rotate
 from radmark.train.loop import Watch, train
 
 ROTATE_DEG = 20.0

@@ -1,7 +1,7 @@
 """Radiograph -> prediction in the radiograph's own frame."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from radmark.letterbox import letterbox_pixels
 from radmark.model import LandmarkNet
 from radmark.targets.decode import Decoder, decode
 from radmark.targets.levels import combine, on_grid
+from radmark.targets.motion import move, move_points
+
+VIEWS = ((0.0, 1.0), (5.0, 1.0), (-5.0, 1.0), (0.0, 1.07), (0.0, 0.93))
+"""Degrees and scale of each look at an image, the plain one first."""
 
 
 def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -> tuple[Tensor, Tensor]:
@@ -41,20 +45,33 @@ def locate(net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int) -
 def locate_by(
     net: torch.nn.Module, gray: Tensor, config: Config, radius_px: int, decoders: Sequence[Decoder]
 ) -> list[tuple[Tensor, Tensor]]:
-    """What `locate` gives, by each of several decoders from one pass of the network."""
-    logits = combine(net(gray))
-    stride = gray.shape[-1] / logits.shape[-1]
-    decoded = [
-        decode(
-            logits,
-            decoder=decoder,
-            loss=config.labels.loss,
-            radius_px=radius_px,
-            log_weight=_log_weight(config, radius_px),
-        )
-        for decoder in decoders
+    """What `locate` gives, by each of several decoders from the same passes of the network."""
+    looks: list[list[tuple[Tensor, Tensor]]] = [[] for _ in decoders]
+    log_weight = _log_weight(config, radius_px)
+    for angle_deg, scale in VIEWS[: config.decode.views]:
+        view, back = _view(gray, angle_deg, scale)
+        logits = combine(net(view))
+        stride = gray.shape[-1] / logits.shape[-1]
+        for look, decoder in zip(looks, decoders, strict=True):
+            points, confidence = decode(
+                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=log_weight
+            )
+            look.append((back(on_grid(points, stride)).cpu(), confidence.cpu()))
+    return [
+        (torch.stack([points for points, _ in look]).mean(dim=0), torch.stack([c for _, c in look]).mean(dim=0))
+        for look in looks
     ]
-    return [(on_grid(points, stride).cpu(), confidence.cpu()) for points, confidence in decoded]
+
+
+def _view(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The image turned and scaled about its middle, and what brings points found on it back."""
+    if (angle_deg, scale) == (0.0, 1.0):
+        return gray, lambda points: points
+    b, size = len(gray), gray.shape[-1]
+    angles, scales = (torch.full((b,), value, device=gray.device) for value in (angle_deg, scale))
+    still = torch.zeros(b, 2, device=gray.device)
+    view, _ = move(gray, still[:, None], angles, scales, still)
+    return view, lambda points: move_points(points, -angles, 1 / scales, still, size=size)
 
 
 def _log_weight(config: Config, radius_px: int) -> float:
