@@ -107,8 +107,8 @@ def paper_step(cases: list[Case], batch_size: int, device: torch.device) -> Call
     return step
 
 
-def paper_sample(case: Case) -> tuple[Tensor, Tensor]:
-    """(3, 512, 512) image and (K, 512, 512) labels."""
+def paper_image(case: Case) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
+    """(3, 512, 512) image, and what takes points there."""
     with Image.open(case.image) as image:
         pixels = np.asarray(image).astype(np.float32)
     gray = (255 * (pixels - pixels.min()) / (np.ptp(pixels) or 1)).astype(np.uint8)
@@ -118,12 +118,19 @@ def paper_sample(case: Case) -> tuple[Tensor, Tensor]:
     square = np.pad(gray, ((top, side - height - top), (left, side - width - left)))
     small = np.asarray(Image.fromarray(square).resize((PAPER_SIZE, PAPER_SIZE), Image.Resampling.BILINEAR))
     mean, std = IMAGENET[:, :, None, None]
+    offset = np.array([left, top])
+    return (torch.from_numpy(small.astype(np.float32) / 255) - mean) / std, lambda xy: (xy + offset) * PAPER_SIZE / side
+
+
+def paper_sample(case: Case) -> tuple[Tensor, Tensor]:
+    """(3, 512, 512) image and (K, 512, 512) labels."""
+    image, to_grid = paper_image(case)
     labels = np.zeros((len(case.landmarks.scheme), PAPER_SIZE, PAPER_SIZE), np.float32)
-    centres = ((case.landmarks.points + np.array([left, top])) * PAPER_SIZE / side).astype(int).clip(0, PAPER_SIZE - 1)
+    centres = to_grid(case.landmarks.points).astype(int).clip(0, PAPER_SIZE - 1)
     for label, (x, y) in zip(labels, centres, strict=True):
         label[y, x] = 1
         label[:] = ndimage.binary_dilation(label, iterations=PAPER_RADIUS)
-    return (torch.from_numpy(small.astype(np.float32) / 255) - mean) / std, torch.from_numpy(labels)
+    return image, torch.from_numpy(labels)
 
 
 def main() -> None:
