@@ -1,0 +1,297 @@
+"""A prediction as a DICOM Structured Report (TID 1500), for the archive its radiograph came from.
+
+Our points have (0, 0) at the centre of the first pixel; DICOM's image coordinates have it at that pixel's corner, and reach from
+0 to Columns and Rows. So 0.5 is added here, and here only.
+
+Landmarks and measurements have no public codes; theirs are of the private scheme 99RADMARK, their meanings in plain words, and
+the anatomy they are on is coded in SNOMED CT. The report says that no person has checked it: PRELIMINARY, UNVERIFIED.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from radmark import RESEARCH_USE, __version__
+from radmark.core.errors import InputError
+from radmark.core.frame import FloatArray, Frame
+from radmark.core.prediction import Prediction
+from radmark.io.atomic import replacing
+
+CODING_SCHEME = "99RADMARK"
+"""Designator of the private codes; private ones begin with 99."""
+
+CODE_LENGTH = 16
+"""Longer code values go to an attribute that older viewers leave blank."""
+
+_SITES = {
+    "acetabul": "37783008", "cup": "37783008", "sourcil": "37783008", "teardrop": "37783008", "femoral_head": "2812003",
+    "prosthetic_head": "2812003", "lesser_trochanter": "55499008", "femoral_shaft": "41111004", "femoral_neck": "310651003",
+    "stem": "310651003", "greater_trochanter": "310651003", "femoral": "71341001", "ischium": "85710004", "symphysis": "82561000",
+    "sacr": "54735007", "tibial_plateau": "306783000", "tibial": "12611008", "ankle": "70258002", "talus": "67453005",
+}  # fmt: skip
+"""Part of a landmark's name -> SNOMED CT, the first that fits."""
+
+_MEANINGS = {
+    "37783008": "Acetabulum", "2812003": "Head of femur", "55499008": "Lesser trochanter", "41111004": "Shaft of femur",
+    "310651003": "Proximal femur", "71341001": "Femur", "85710004": "Ischium", "82561000": "Symphysis pubis",
+    "54735007": "Sacrum", "306783000": "Tibial plateau", "12611008": "Tibia", "70258002": "Ankle joint", "67453005": "Talus",
+}  # fmt: skip
+
+_LATERALITY = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+
+_UNITS = {"mm": ("mm", "millimeter"), "deg": ("deg", "degree"), "px": ("{pixels}", "pixels"), "%": ("%", "percent")}
+"""Unit of a measurement -> UCUM."""
+
+_WANTED = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
+    "ReferringPhysicianName",
+)  # fmt: skip
+"""What a report takes over from its image, empty where the image has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """A measurement as the report holds it.
+
+    Args:
+        name: in words, such as "leg-length discrepancy".
+        value: a finite number.
+        unit: mm, deg, px, % or "" for a ratio.
+        shape: POINT, POLYLINE (two points: a length; four: two lines), CIRCLE (centre, rim) or ELLIPSE (the ends of the long
+            axis, then of the short).
+        points: (N, 2) xy in pixels of the image.
+        side: of the patient, where it has one.
+        notes: how it is defined, what its millimetres rest on, and every flag; in plain words.
+    """
+
+    name: str
+    value: float
+    unit: str
+    shape: Literal["POINT", "POLYLINE", "CIRCLE", "ELLIPSE"]
+    points: FloatArray
+    side: Literal["left", "right"] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def write_dicom_sr(
+    path: Path,
+    image: Path,
+    prediction: Prediction,
+    *,
+    model: str,
+    measurements: Sequence[Reported] = (),
+    frame_number: int | None = None,
+) -> None:
+    """Write the report of one image.
+
+    Args:
+        path: of the report; whole or not at all.
+        image: the DICOM file the prediction is of; patient and study are taken over from it.
+        prediction: in that image's frame.
+        model: name and version of what placed the points.
+        measurements: what was computed from them.
+        frame_number: 1-based, of a multi-frame image.
+
+    Raises:
+        InputError: highdicom is not installed, the image is no DICOM image of this frame, a point lies outside it, or a value is
+            not a number.
+    """
+    hd, codes, dcmread = _libraries()
+    source = _source(image, prediction.landmarks.frame, dcmread)
+    evidence = deepcopy(source)
+    # highdicom would describe the detector too, from attributes that many files leave empty.
+    evidence.Modality = "OT"
+
+    def group(
+        kind: str, name: str, side: str | None, region: Any, numbers: list[Any], notes: Sequence[str] = ()
+    ) -> Any:
+        site = next((code for part, code in _SITES.items() if part in name), None)
+        places = None
+        if site is not None:
+            laterality = None if side is None else _coded(hd, _LATERALITY[side][0], "SCT", _LATERALITY[side][1])
+            anatomy = _coded(hd, site, "SCT", _MEANINGS[site])
+            places = [hd.sr.FindingSite(anatomic_location=anatomy, laterality=laterality)]
+        return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=hd.sr.TrackingIdentifier(
+                uid=hd.UID(), identifier=f"Cornerstone3DTools@^0.1.0:{kind}:{name}"
+            ),
+            referenced_region=region,
+            finding_category=codes.SCT.AnatomicalStructure,
+            finding_type=private_code(name),
+            finding_sites=places,
+            geometric_purpose=_coded(hd, "128140", "DCM", "Representative point") if kind == "Probe" else None,
+            # What has to be known of a number stands here, not at the number: OHIF reads numbers without children only.
+            algorithm_id=hd.sr.AlgorithmIdentification("radmark", __version__, parameters=[model[:64], *notes]),
+            measurements=numbers,
+        )
+
+    def private_code(name: str) -> Any:
+        return hd.sr.CodedConcept(code_value(name), CODING_SCHEME, name.replace("_", " ")[:64])
+
+    def region(shape: str, points: FloatArray, what: str) -> Any:
+        where = _in_dicom(points, prediction.landmarks.frame, what)
+        frames = None if frame_number is None else [frame_number]
+        return hd.sr.ImageRegion(
+            graphic_type=shape,
+            graphic_data=where,
+            source_image=hd.sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID, frames),
+        )
+
+    groups: list[Any] = []
+    for k, name in enumerate(prediction.landmarks.scheme.names):
+        if prediction.landmarks.placed[k]:
+            side = _side_of(name)
+            confidence = float(prediction.confidence[k])
+            numbers = (
+                [
+                    hd.sr.Measurement(
+                        _coded(hd, "111012", "DCM", "Certainty of Feature"), 100 * confidence, codes.UCUM.Percent
+                    )
+                ]
+                if np.isfinite(confidence)
+                else []
+            )
+            spot = region("POINT", prediction.landmarks.points[k : k + 1], name)
+            groups.append(group("Probe", name, side, spot, numbers))
+    for m in measurements:
+        if not np.isfinite(m.value):
+            raise InputError(f"{m.name} is not a number", value=m.value, remedy="Leave out what could not be computed")
+        unit = _coded(hd, *_ucum(m.unit))
+        number = hd.sr.Measurement(private_code(m.name), round(float(m.value), 4), unit)
+        kind = {"POINT": "Probe", "POLYLINE": "Length" if len(m.points) == 2 else "CobbAngle"}.get(
+            m.shape, "EllipticalROI"
+        )
+        shown = region(m.shape, m.points, m.name)
+        groups.append(group(kind, m.name, m.side, shown, [number], m.notes))
+
+    observer = hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_URL, f"radmark {__version__} {model}"))),
+            name="radmark",
+            manufacturer_name="radmark",
+            model_name=f"radmark {__version__}",
+            serial_number=model[:64],
+        ),
+    )
+    report = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=_coded(hd, "363679005", "SCT", "Imaging procedure"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=[evidence],
+    )
+    sr = hd.sr.ComprehensiveSR(
+        evidence=[source],
+        content=report[0],
+        series_instance_uid=hd.UID(),
+        series_number=990,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="radmark",
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        series_description=RESEARCH_USE[:64],
+    )
+    _name_the_scheme(sr)
+    with replacing(path) as temporary:
+        sr.save_as(temporary, enforce_file_format=True)
+
+
+def code_value(name: str) -> str:
+    """The private code of a landmark or a measurement: its name, or its beginning and a hash where that is too long.
+
+    The same name has the same code in every version of radmark.
+    """
+    word = "".join(c if c.isalnum() else "_" for c in name)
+    return (
+        word
+        if len(word) <= CODE_LENGTH
+        else f"{word[: CODE_LENGTH - 5]}_{hashlib.sha256(word.encode()).hexdigest()[:4]}"
+    )
+
+
+def _libraries() -> tuple[Any, Any, Any]:
+    try:
+        import highdicom
+        from pydicom import dcmread
+        from pydicom.sr.codedict import codes
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "DICOM reports need highdicom, which is not installed",
+            remedy='Install it with: pip install "radmark[dicom]"',
+        ) from error
+    return highdicom, codes, dcmread
+
+
+def _source(image: Path, frame: Frame, dcmread: Any) -> Any:
+    """The image's header, with empty values where a report needs one and the image has none."""
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        source = dcmread(image, stop_before_pixels=True)
+    except (InvalidDicomError, OSError) as error:
+        raise InputError(
+            "a DICOM report is written for a DICOM image, and this is none",
+            file=image,
+            remedy="Write .json or .csv instead",
+        ) from error
+    if (source.get("Columns"), source.get("Rows")) != (frame.width, frame.height):
+        raise InputError(
+            f"the points are for a picture {frame.width} wide and {frame.height} high, not for this one",
+            file=image,
+            value=f"{source.get('Columns')} x {source.get('Rows')}",
+            remedy="Give the image the points were found on",
+        )
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not source.get(keyword):
+            raise InputError(
+                f"the image has no {keyword}, so no report can refer to it", file=image, remedy="Export it again"
+            )
+    for keyword in _WANTED:
+        if keyword not in source:
+            setattr(source, keyword, "")
+    return source
+
+
+def _in_dicom(points: FloatArray, frame: Frame, what: str) -> FloatArray:
+    """(N, 2) points as DICOM counts them, from the corner of the first pixel."""
+    if not frame.holds(points).all():
+        raise InputError(
+            f"{what} lies outside the image, where a report cannot put it",
+            value=points.round(1).tolist(),
+            remedy="Correct the point or leave it out",
+        )
+    return np.asarray(points, np.float64) + 0.5
+
+
+def _coded(hd: Any, value: str, scheme: str, meaning: str) -> Any:
+    return hd.sr.CodedConcept(value, scheme, meaning)
+
+
+def _ucum(unit: str) -> tuple[str, str, str]:
+    value, meaning = _UNITS.get(unit, ("1", "no units"))
+    return value, "UCUM", meaning
+
+
+def _side_of(name: str) -> str | None:
+    parts = name.lower().split("_")
+    return next((side for side in ("left", "right") if side in parts), None)
+
+
+def _name_the_scheme(sr: Any) -> None:
+    """Say in the file whose private codes these are."""
+    from pydicom.dataset import Dataset
+
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = CODING_SCHEME
+    scheme.CodingSchemeName = "radmark landmarks and measurements"
+    scheme.CodingSchemeResponsibleOrganization = "radmark"
+    sr.CodingSchemeIdentificationSequence = [*sr.get("CodingSchemeIdentificationSequence", []), scheme]

@@ -1,0 +1,128 @@
+"""DICOM reports: read back by highdicom, by DCMTK and by dicom3tools, none of which wrote a line of ours."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
+from radmark.io.dicom_sr import CODE_LENGTH, Reported, code_value, write_dicom_sr
+
+pydicom = pytest.importorskip("pydicom")
+hd = pytest.importorskip("highdicom")
+
+SCHEME = Scheme.from_names(("teardrop_right", "teardrop_left", "femoral_shaft_proximal_right"))
+CORNERS = np.array([[0.0, 0.0], [299.0, 399.0], [np.nan, np.nan]])
+
+
+def film(path: Path, *, width: int = 300, height: int = 400) -> Path:
+    """A DX header with planted patient data and as little else as hospitals get away with."""
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = pydicom.uid.generate_uid(), pydicom.uid.generate_uid()
+    ds.Modality, ds.PatientName, ds.PatientID = "DX", "Planted^Name", "PLANTED-ID"
+    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = height, width, 16, 12, 11
+    ds.PixelRepresentation, ds.SamplesPerPixel, ds.PhotometricInterpretation = 0, 1, "MONOCHROME2"
+    ds.PixelData = np.zeros((height, width), np.uint16).tobytes()
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def prediction(points: np.ndarray = CORNERS) -> Prediction:
+    return Prediction("film", Landmarks.present(SCHEME, Frame(300, 400), points), np.array([0.5, 0.9, np.nan]))
+
+
+LENGTH = Reported(
+    "leg-length discrepancy", 4.25, "mm", "POLYLINE", CORNERS[:2], notes=("inter-teardrop line", "mm: detector plane")
+)
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    out = tmp_path / "report.dcm"
+    write_dicom_sr(out, film(tmp_path / "film.dcm"), prediction(), model="run-7", measurements=[LENGTH])
+    return out
+
+
+def test_the_centre_of_the_first_pixel_is_half_a_pixel_from_dicoms_origin(report: Path) -> None:
+    groups = hd.sr.srread(report).content.get_planar_roi_measurement_groups()
+    spots = {g.finding_type.meaning: g.roi.value.tolist() for g in groups if g.roi.graphic_type.value == "POINT"}
+    assert spots == {
+        "teardrop right": [[0.5, 0.5]],
+        "teardrop left": [[299.5, 399.5]],
+    }  # the one not placed is not there
+
+
+def test_a_measurement_keeps_its_number_unit_side_line_and_notes(report: Path) -> None:
+    groups = hd.sr.srread(report).content.get_planar_roi_measurement_groups()
+    (group,) = (g for g in groups if g.finding_type.meaning == "leg-length discrepancy")
+    (number,) = group.get_measurements()
+    assert (number.value, number.unit.value) == (4.25, "mm")
+    assert group.roi.value.tolist() == [[0.5, 0.5], [299.5, 399.5]]
+    texts = [element.value for element in pydicom.dcmread(report).iterall() if element.keyword == "TextValue"]
+    assert {"run-7", "inter-teardrop line", "mm: detector plane"} <= set(texts)
+
+
+def test_the_report_belongs_to_the_patients_study_and_no_person_has_verified_it(report: Path, tmp_path: Path) -> None:
+    image, sr = pydicom.dcmread(tmp_path / "film.dcm"), pydicom.dcmread(report)
+    assert (sr.PatientID, sr.StudyInstanceUID) == (image.PatientID, image.StudyInstanceUID)
+    assert sr.SeriesInstanceUID != image.SeriesInstanceUID
+    assert (sr.PreliminaryFlag, sr.VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
+    assert sr.SeriesDescription.startswith("For research use only")
+    (referenced,) = sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert referenced.ReferencedSOPInstanceUID == image.SOPInstanceUID
+
+
+def test_dcmtk_reads_the_whole_tree(report: Path) -> None:
+    text = run("dsrdump", str(report))
+    assert re.search(r'NUM:\(,,"leg-length discrepancy"\)="4.25" \(mm,UCUM', text)
+    assert text.count("SCOORD") == 3
+
+
+def test_dciodvfy_finds_no_error(report: Path) -> None:
+    lines = run("dciodvfy", str(report)).splitlines()
+    assert "ComprehensiveSR" in lines
+    assert [line for line in lines if line.startswith("Error")] == []
+
+
+def test_a_point_outside_the_image_is_refused_and_no_file_is_left(tmp_path: Path) -> None:
+    outside = CORNERS.copy()
+    outside[1] = [299.6, 10]
+    with pytest.raises(InputError, match="teardrop_left lies outside"):
+        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm"), prediction(outside), model="run-7")
+    assert not (tmp_path / "r.dcm").exists()
+
+
+def test_a_report_for_another_picture_is_refused_without_naming_the_patient(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="301 x 400") as caught:
+        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm", width=301), prediction(), model="run-7")
+    assert "PLANTED" not in str(caught.value).upper()
+
+
+def test_a_file_that_is_no_dicom_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "film.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match="this is none"):
+        write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.png", prediction(), model="run-7")
+
+
+@pytest.mark.parametrize("name", ["sella", "femoral_shaft_proximal_right", "femoral_shaft_proximal_left", "a" * 40])
+def test_codes_fit_old_viewers_and_tell_long_names_apart(name: str) -> None:
+    assert len(code_value(name)) <= CODE_LENGTH
+    assert code_value(name) != code_value(name[:-1] + "x")
+
+
+def run(program: str, *arguments: str) -> str:
+    """What a program says, on both streams. In CI it has to be there."""
+    if shutil.which(program) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{program} is not installed; .ci/run installs it")
+        pytest.skip(f"{program} is not installed (Debian: dcmtk dicom3tools)")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
