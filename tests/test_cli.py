@@ -19,12 +19,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import highdicom
 import pytest
 import torch
 
+from dicom_files import film
 from radmark import __version__, cli
 from radmark.config import Config, read_recipe, shipped_recipes, to_toml
-from radmark.io import read_dataset
+from radmark.io import read_dataset, read_image
 
 COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict")
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
@@ -268,6 +270,25 @@ def test_csv_and_json_say_the_same_and_come_from_any_way_of_naming_the_images(wa
             for axis in "xy":
                 assert float(row[f"{name}_{axis}"]) == pytest.approx(landmark[axis], abs=1e-3)
                 assert row[f"{name}_{axis}"] == third[f"{name}_{axis}"]
+
+
+def test_a_dicom_study_becomes_structured_reports_with_the_points_of_the_table(walk: Walk, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    for i, source in enumerate(sorted((walk.unseen / "images").iterdir())[:2]):
+        film(study / f"IM{i:04}", read_image(source).pixels, bits=16, PixelSpacing=[0.2, 0.2])
+    works("predict", walk.run, study, "--out", tmp_path / "points.csv")
+    works("predict", walk.run, study, "--out", tmp_path / "reports", "--format", "dcm")
+    works("predict", walk.run, study / "IM0001", "--out", tmp_path / "one.dcm")
+    reports = [tmp_path / "reports" / f"IM{i:04}.sr.dcm" for i in range(2)] + [tmp_path / "one.dcm"]
+    rows = table(tmp_path / "points.csv")
+    for file, row in zip(reports, [*rows, rows[1]], strict=True):
+        groups = highdicom.sr.srread(file).content.get_planar_roi_measurement_groups()
+        found = {group.finding_type.meaning.replace(" ", "_"): group.roi.value[0] for group in groups}
+        for name in landmark_names(rows):
+            assert found[name] - 0.5 == pytest.approx([float(row[f"{name}_x"]), float(row[f"{name}_y"])], abs=2e-3)
+    assert "Give a folder" in refused("predict", walk.run, study, "--out", tmp_path / "two.dcm")
+    assert "already" in refused("predict", walk.run, study / "IM0001", "--out", tmp_path / "one.dcm")
 
 
 def test_a_landmark_below_the_asked_confidence_is_absent_in_the_predicted_table(walk: Walk, tmp_path: Path) -> None:
@@ -604,7 +625,7 @@ def test_a_format_nobody_writes_is_refused(walk: Walk, tmp_path: Path) -> None:
     with untouched(tmp_path):
         told = refused("predict", walk.run, walk.unseen / "images", "--out", tmp_path / "points.xlsx")
     assert "points.xlsx" in told
-    assert ".csv or .json" in told
+    assert ".csv, .json or .dcm" in told
 
 
 def test_a_table_that_exists_is_kept_byte_for_byte_unless_told_otherwise(walk: Walk, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ the optimiser's state.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,7 +126,18 @@ def load(path: Path) -> Checkpoint:
 
 def load_run(run: Path) -> Checkpoint:
     """The model a run keeps; `run` is its folder or the model file itself."""
-    return load(run / MODEL_FILE if run.is_dir() or not run.suffix else run)
+    return load(_model_file(run))
+
+
+def _model_file(run: Path) -> Path:
+    return run / MODEL_FILE if run.is_dir() or not run.suffix else run
+
+
+def model_name(run: Path) -> str:
+    """A run's name and the beginning of its model file's sha256: which model it was, whatever it is called later."""
+    file = _model_file(run)
+    with file.open("rb") as stream:
+        return f"{run.stem} {hashlib.file_digest(stream, 'sha256').hexdigest()[:12]}"
 
 
 def versions() -> dict[str, str]:

@@ -280,10 +280,14 @@ class Predict:
     """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
 
     out: Path
-    """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, or .json."""
+    """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, or, for a DICOM image, .dcm: a
+    Structured Report for the archive it came from. Reports of several images: a folder, and --format dcm."""
 
-    format: Literal["csv", "json"] | None = None
+    format: Literal["csv", "json", "dcm"] | None = None
     """Of --out; by default told by its suffix."""
+
+    frame: int | None = None
+    """Of DICOM files of several frames, which one, from 1."""
 
     images_of: Path | None = None
     """Folder of the images an annotation CSV names."""
@@ -304,34 +308,60 @@ class Predict:
         """Predict and write."""
         from radmark.console import err, out
         from radmark.io import IMAGE_SUFFIXES, read_image, write_predictions_csv, write_predictions_json
-        from radmark.io.atomic import claim_file
 
         write = {"csv": write_predictions_csv, "json": write_predictions_json}
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
-        if suffix not in write:
+        if suffix not in (*write, "dcm"):
             raise InputError(
                 "the format to write is not known",
                 file=self.out,
                 value=suffix,
-                remedy=f"End --out in {' or '.join('.' + name for name in write)}, or give --format",
+                remedy=f"End --out in {', '.join('.' + name for name in write)} or .dcm, or give --format",
             )
-        claim_file(self.out, overwrite=self.overwrite)
         spacing = parse_spacing(self.spacing_mm)
         files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        outs = self._outs(list(files), suffix)
         predictor = _predictor(self.run_folder, self.absent_below)
         predictions: list[Prediction] = []
         for name, (path, own_spacing) in files.items():
             try:
-                predictions.append(predictor(name, read_image(path, spacing or own_spacing)))
+                radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
+                predictions.append(predictor(name, radiograph))
+                if suffix == "dcm":
+                    self._report(outs[name], path, predictions[-1])
             except InputError as error:
                 if not self.skip_bad:
                     raise
                 err.print(f"left out: {error}")
         if not predictions:
-            raise InputError("no image could be read", remedy="Give radiographs as PNG, JPEG or TIFF")
-        write[suffix](self.out, predictions)
+            raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
+        if suffix in write:
+            write[suffix](self.out, predictions)
         out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
         return 0
+
+    def _outs(self, names: Sequence[str], suffix: str) -> dict[str, Path]:
+        """The file each image's result goes to, none of which is somebody's already."""
+        from radmark.io.atomic import claim_file
+
+        outs = dict.fromkeys(names, self.out)
+        if suffix == "dcm" and self.out.suffix.lower() != ".dcm":
+            outs = {name: self.out / f"{name.replace('/', '_')}.sr.dcm" for name in names}
+        elif suffix == "dcm" and len(names) > 1:
+            raise InputError(
+                f"a DICOM report is of one image, and {len(names)} are given",
+                file=self.out,
+                remedy="Give a folder as --out, and --format dcm",
+            )
+        for file in set(outs.values()):
+            claim_file(file, overwrite=self.overwrite)
+        return outs
+
+    def _report(self, to: Path, image: Path, prediction: "Prediction") -> None:
+        from radmark.checkpoint import model_name
+        from radmark.io.dicom_sr import write_dicom_sr
+
+        write_dicom_sr(to, image, prediction, model=model_name(self.run_folder), frame_number=self.frame)
 
 
 @dataclass(frozen=True)
@@ -560,6 +590,7 @@ def _image_files(
         InputError: nothing there, or two files of one name (their rows could not be told apart).
     """
     from radmark.io import read_dataset
+    from radmark.io.dicom import is_dicom
 
     files: dict[str, tuple[Path, Spacing | None]] = {}
 
@@ -573,7 +604,8 @@ def _image_files(
     for path in given:
         if path.is_dir():
             for file in sorted(path.rglob("*")):
-                if file.suffix.lower() in suffixes and file.is_file():
+                # A study as archives export it: files without a suffix.
+                if file.is_file() and (file.suffix.lower() in suffixes or (not file.suffix and is_dicom(file))):
                     add(file.relative_to(path).as_posix(), file)
         elif path.suffix.lower() == ".csv":
             for case in read_dataset(path, images_of or path.parent).cases:

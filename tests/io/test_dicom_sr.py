@@ -1,14 +1,13 @@
 """DICOM reports: read back by highdicom, by DCMTK and by dicom3tools, none of which wrote a line of ours."""
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dicom_files import film
+from programs import run
 from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
 from radmark.io.dicom_sr import CODE_LENGTH, Reported, code_value, write_dicom_sr
 
@@ -16,23 +15,8 @@ pydicom = pytest.importorskip("pydicom")
 hd = pytest.importorskip("highdicom")
 
 SCHEME = Scheme.from_names(("teardrop_right", "teardrop_left", "femoral_shaft_proximal_right"))
+BLANK = np.zeros((400, 300), np.uint16)
 CORNERS = np.array([[0.0, 0.0], [299.0, 399.0], [np.nan, np.nan]])
-
-
-def film(path: Path, *, width: int = 300, height: int = 400) -> Path:
-    """A DX header with planted patient data and as little else as hospitals get away with."""
-    ds = pydicom.Dataset()
-    ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = pydicom.uid.generate_uid(), pydicom.uid.generate_uid()
-    ds.Modality, ds.PatientName, ds.PatientID = "DX", "Planted^Name", "PLANTED-ID"
-    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = height, width, 16, 12, 11
-    ds.PixelRepresentation, ds.SamplesPerPixel, ds.PhotometricInterpretation = 0, 1, "MONOCHROME2"
-    ds.PixelData = np.zeros((height, width), np.uint16).tobytes()
-    ds.save_as(path, enforce_file_format=True)
-    return path
 
 
 def prediction(points: np.ndarray = CORNERS) -> Prediction:
@@ -47,7 +31,7 @@ LENGTH = Reported(
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     out = tmp_path / "report.dcm"
-    write_dicom_sr(out, film(tmp_path / "film.dcm"), prediction(), model="run-7", measurements=[LENGTH])
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[LENGTH])
     return out
 
 
@@ -96,13 +80,18 @@ def test_a_point_outside_the_image_is_refused_and_no_file_is_left(tmp_path: Path
     outside = CORNERS.copy()
     outside[1] = [299.6, 10]
     with pytest.raises(InputError, match="teardrop_left lies outside"):
-        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm"), prediction(outside), model="run-7")
+        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm", BLANK), prediction(outside), model="run-7")
     assert not (tmp_path / "r.dcm").exists()
 
 
 def test_a_report_for_another_picture_is_refused_without_naming_the_patient(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="301 x 400") as caught:
-        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm", width=301), prediction(), model="run-7")
+        write_dicom_sr(
+            tmp_path / "r.dcm",
+            film(tmp_path / "film.dcm", np.zeros((400, 301), np.uint16)),
+            prediction(),
+            model="run-7",
+        )
     assert "PLANTED" not in str(caught.value).upper()
 
 
@@ -116,13 +105,3 @@ def test_a_file_that_is_no_dicom_is_refused(tmp_path: Path) -> None:
 def test_codes_fit_old_viewers_and_tell_long_names_apart(name: str) -> None:
     assert len(code_value(name)) <= CODE_LENGTH
     assert code_value(name) != code_value(name[:-1] + "x")
-
-
-def run(program: str, *arguments: str) -> str:
-    """What a program says, on both streams. In CI it has to be there."""
-    if shutil.which(program) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{program} is not installed; .ci/run installs it")
-        pytest.skip(f"{program} is not installed (Debian: dcmtk dicom3tools)")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr

@@ -246,14 +246,15 @@ BOMB = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     ("name", "content", "problem", "remedy"),
     [
         ("a.png", b"", "the image file is empty", "Copy it again"),
-        ("a.png", b"not a picture", "not a PNG, JPEG or TIFF picture", "Convert it to PNG or TIFF"),
-        ("a.gif", b"GIF89a", "not a PNG, JPEG or TIFF picture", "Convert it to PNG or TIFF"),
+        ("a.png", b"not a picture", "not a DICOM, PNG, JPEG or TIFF image", "Convert it to PNG or TIFF"),
+        ("a.gif", b"GIF89a", "not a DICOM, PNG, JPEG or TIFF image", "Convert it to PNG or TIFF"),
         ("a.png", b"\x89PNG\r\n\x1a\n", "damaged or cut off", "Copy it again"),
         ("a.jpg", b"\xff\xd8\xff", "damaged or cut off", "Copy it again"),
         ("a.tif", b"II*\0\x08\0\0\0", "damaged or cut off", "Copy it again"),
         ("a.png", b"\x89PNG\r\n\x1a\n" + BOMB, "more than 89478485 pixels", "Check the file"),
-        ("a.dcm", b"", "reading DICOM is not in this version", "Convert it to a 16-bit PNG or TIFF"),
-        ("a.png", bytes(128) + b"DICM", "reading DICOM is not in this version", "Convert it to a 16-bit PNG or TIFF"),
+        ("a.dcm", b"", "the image file is empty", "Copy it again"),
+        ("a.dcm", b"\x89PNG\r\n\x1a\n", "not a DICOM radiograph", "Give the image itself"),
+        ("a.png", bytes(128) + b"DICM", "not a DICOM radiograph", "Give the image itself"),
     ],
 )
 def test_what_is_not_a_picture_is_refused_with_a_way_out(tmp_path, name, content, problem, remedy):

@@ -22,7 +22,10 @@ class SpacingSource(StrEnum):
     FLAG = "flag"  # the user typed it
     TABLE = "table"  # a column of the annotation file
     FILE = "file"  # a separate spacing file the user named
-    DICOM = "dicom"  # a header; how far it can be believed is the reader's business
+    DICOM_FIDUCIAL = "dicom-fiducial"  # a header, calibrated by an object of known size
+    DICOM_GEOMETRY = "dicom-geometry"  # a header, by an assumed depth in the patient
+    DICOM_DETECTOR = "dicom-detector"  # a header: millimetres on the detector, not in the patient
+    DICOM_UNKNOWN = "dicom-unknown"  # a header that does not say which of these
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Radiograph:
         frame: its grid; W x H.
         view: projection, such as "AP", where known.
         side: the patient's side, "left" or "right", where the film shows one.
+        flags: what whoever uses it should know, one word each, such as "orientation_unknown".
 
     Raises:
         InputError: pixels are not a (H, W) array of such numbers, not finite, or not the frame's size.
@@ -31,6 +32,7 @@ class Radiograph:
     frame: Frame
     view: str | None = None
     side: str | None = None
+    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(self.pixels.dtype == depth for depth in (np.uint8, np.uint16, np.float32)):

@@ -4,6 +4,7 @@ from radmark.io.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from radmark.io.images import MAX_PIXELS as MAX_PIXELS
 from radmark.io.images import read_image as read_image
 from radmark.io.images import read_size as read_size
+from radmark.io.images import read_spacing as read_spacing
 from radmark.io.points_json import write_predictions_json as write_predictions_json
 from radmark.io.schemes import read_scheme as read_scheme
 from radmark.io.schemes import shipped_schemes as shipped_schemes

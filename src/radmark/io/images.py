@@ -1,6 +1,6 @@
-"""Picture files into gray radiographs: PNG, JPEG and TIFF, at the bit depth they were stored with.
+"""Image files into gray radiographs: DICOM (by `io.dicom`), PNG, JPEG and TIFF, at the bit depth they were stored with.
 
-All three formats count pixels from the top left, x right and y down, and a pixel's whole number is its centre: our
+All formats count pixels from the top left, x right and y down, and a pixel's whole number is its centre: our
 own convention, so points need no shift. What does need care is which way up the picture is (EXIF), which end of the
 scale is black (TIFF), and that nothing falls to 8 bit on the way (Pillow does that to 16-bit colour PNG, so PNG is read
 by libpng). The format is told by the file's first bytes, not by its suffix.
@@ -23,9 +23,10 @@ from PIL import Image
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing
 from radmark.core.radiograph import Radiograph
+from radmark.io.dicom import DICOM_SUFFIXES, is_dicom, read_dicom, read_dicom_header
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-"""Lower-case suffixes of the picture files radmark reads."""
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *DICOM_SUFFIXES)
+"""Lower-case suffixes of the image files radmark reads."""
 
 MAX_PIXELS = 89_478_485
 """The largest picture read, in pixels. Pillow's own limit; a full-leg film at 0.1 mm has 56 million."""
@@ -49,8 +50,8 @@ class _Header:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def read_image(path: Path, spacing: Spacing | None = None) -> Radiograph:
-    """Read one picture as a gray radiograph, upright.
+def read_image(path: Path, spacing: Spacing | None = None, *, frame: int | None = None) -> Radiograph:
+    """Read one image as a gray radiograph, upright.
 
     Gray values are those of the file, at its depth: uint8, uint16, or float32 for signed 8- and 16-bit and for float
     TIFF. A TIFF whose zero is white is inverted, so that the order of gray values is that of the picture as shown.
@@ -60,13 +61,21 @@ def read_image(path: Path, spacing: Spacing | None = None) -> Radiograph:
     them); with any other further page the file is refused, since which page was meant is not ours to guess.
 
     Args:
-        path: a PNG, JPEG or TIFF file.
-        spacing: millimetres a pixel, x and y as seen upright, from whoever knows them. What the file itself says about
-            dots per inch is the scanner's, not the patient's, and is not believed.
+        path: a DICOM, PNG, JPEG or TIFF file.
+        spacing: millimetres a pixel, x and y as seen upright, from whoever knows them. It wins over a DICOM header. What a
+            picture file says about dots per inch is the scanner's, not the patient's, and is not believed.
+        frame: 1-based, of a DICOM file of several.
 
     Raises:
-        InputError: the file is missing, not such a picture, damaged, cut off, too large, or of several pages.
+        InputError: the file is missing, not such an image, damaged, cut off, too large, or of several pages or frames.
     """
+    if is_dicom(path):
+        image = read_dicom(path, frame=frame, max_pixels=MAX_PIXELS)
+        gray = _gray(image.pixels, path)
+        grid = Frame(gray.shape[1], gray.shape[0], spacing or image.spacing)
+        return Radiograph(np.ascontiguousarray(gray), grid, image.view, image.side, image.flags)
+    if frame is not None:
+        raise InputError("only a DICOM file has frames", file=path, value=frame, remedy="Leave --frame away")
     with _opened(path) as (file, format_):
         header = format_.header(file, path)
         file.seek(0)
@@ -91,8 +100,19 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: as `read_image`, as far as the header shows it.
     """
+    if is_dicom(path):
+        return read_dicom_header(path, max_pixels=MAX_PIXELS)[:2]
     with _opened(path) as (file, format_):
         return format_.header(file, path).upright_size
+
+
+def read_spacing(path: Path) -> Spacing | None:
+    """The millimetres a file itself states and that can be believed; only DICOM states any.
+
+    Raises:
+        InputError: as `read_size`.
+    """
+    return read_dicom_header(path, max_pixels=MAX_PIXELS)[2] if is_dicom(path) else None
 
 
 # ---------------------------------------------------------------------------------------------------------- opening
@@ -107,8 +127,6 @@ class _Format:
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[BinaryIO, _Format], None, None]:
     """The open file and its format. Whatever a decoder raises inside the block becomes an `InputError`."""
-    if path.suffix.lower() in (".dcm", ".dicom"):
-        raise _dicom(path)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -119,7 +137,7 @@ def _opened(path: Path) -> Generator[tuple[BinaryIO, _Format], None, None]:
         ) from error
     with file:
         try:
-            format_ = _format(file.read(132), path)
+            format_ = _format(file.read(16), path)
             file.seek(0)
             yield file, format_
         except InputError:
@@ -136,27 +154,17 @@ def _opened(path: Path) -> Generator[tuple[BinaryIO, _Format], None, None]:
 
 
 def _format(head: bytes, path: Path) -> _Format:
-    """The format told by the first 132 bytes."""
+    """The format told by the first bytes."""
     if not head:
         raise InputError("the image file is empty", file=path, remedy="Copy it again from where it came")
-    if head[128:132] == b"DICM":
-        raise _dicom(path)
     for magic, format_ in _FORMATS:
         if head.startswith(magic):
             return format_
     raise InputError(
-        "this is not a PNG, JPEG or TIFF picture",
+        "this is not a DICOM, PNG, JPEG or TIFF image",
         file=path,
         value=head[:8],
         remedy="Convert it to PNG or TIFF, 16 bit where the original has more than 8",
-    )
-
-
-def _dicom(path: Path) -> InputError:
-    return InputError(
-        "this is a DICOM file, and reading DICOM is not in this version yet",
-        file=path,
-        remedy="Convert it to a 16-bit PNG or TIFF and give the spacing in the table",
     )
 
 

@@ -29,7 +29,7 @@ from radmark.core.landmarks import Landmarks, State
 from radmark.core.prediction import Prediction, common_scheme
 from radmark.core.scheme import Scheme
 from radmark.io.atomic import replacing
-from radmark.io.images import IMAGE_SUFFIXES, read_size
+from radmark.io.images import IMAGE_SUFFIXES, read_size, read_spacing
 from radmark.io.schemes import read_scheme, shipped_schemes
 
 _NEEDED = ("image_name", "image_width", "image_height", "n_landmarks")
@@ -494,7 +494,7 @@ def _case(
     marks = [notes.attempt("point", _mark, row, name, absent_corner_px) for name in columns.scheme.names]
     if size is None:
         return None
-    frame = Frame(*size, spacing)
+    frame = Frame(*size, spacing or read_spacing(path))
     notes.attempt("image-size", _check_size, row, path, frame)
     for name, mark in zip(columns.scheme.names, marks, strict=True):
         if mark is not None:

@@ -1,0 +1,483 @@
+"""DICOM radiographs: gray values in the order they are shown, and millimetres with their provenance.
+
+DICOM counts pixels as we do, from the top left, and stores rows before columns: in its spacings the first number is y. What it
+says of millimetres is sorted by `spacing_of`; a value that cannot be true is not passed on. Nothing of the patient is read or
+said: an error names the file and the attribute, and never repeats a value that could be a name.
+
+Gray values keep the file's depth. What a viewer does to them (window, VOI LUT) is not applied, since a network sees the whole
+range; their order is: MONOCHROME1, an inverse presentation LUT and a falling rescale slope are turned round, so that dense bone
+is bright.
+"""
+
+import logging
+import math
+import warnings
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radmark.core.errors import InputError
+from radmark.core.frame import Spacing, SpacingSource
+
+DICOM_SUFFIXES = (".dcm", ".dicom")
+
+_RADIOGRAPHS = (
+    "1.2.840.10008.5.1.4.1.1.1",  # CR
+    "1.2.840.10008.5.1.4.1.1.1.1",  # DX, for presentation
+    "1.2.840.10008.5.1.4.1.1.12.1",  # XA
+    "1.2.840.10008.5.1.4.1.1.12.1.1",
+    "1.2.840.10008.5.1.4.1.1.12.2",  # RF
+    "1.2.840.10008.5.1.4.1.1.12.2.1",
+    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.1",
+    "1.2.840.10008.5.1.4.1.1.7.2",
+    "1.2.840.10008.5.1.4.1.1.7.3",
+    "1.2.840.10008.5.1.4.1.1.7.4",
+)
+"""SOP classes that are read."""
+
+_FLUOROSCOPY = _RADIOGRAPHS[2:6]
+_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_NATIVE = {
+    "1.2.840.10008.1.2": "",  # implicit and explicit, either end first, deflated
+    "1.2.840.10008.1.2.1": "",
+    "1.2.840.10008.1.2.2": "",
+    _DEFLATED: "",
+    "1.2.840.10008.1.2.5": "pydicom",  # RLE
+}
+"""Transfer syntax -> the plugin of pydicom that reads it."""
+_JPEGS = {
+    "1.2.840.10008.1.2.4.50": "jpeg8",
+    "1.2.840.10008.1.2.4.51": "jpeg8",  # 12 bits too
+    "1.2.840.10008.1.2.4.57": "jpegsof3",
+    "1.2.840.10008.1.2.4.70": "jpegsof3",
+    "1.2.840.10008.1.2.4.80": "jpegls",
+    "1.2.840.10008.1.2.4.81": "jpegls",
+    "1.2.840.10008.1.2.4.90": "jpeg2k",
+    "1.2.840.10008.1.2.4.91": "jpeg2k",
+    "1.2.840.10008.1.2.4.201": "htj2k",
+    "1.2.840.10008.1.2.4.202": "htj2k",
+    "1.2.840.10008.1.2.4.203": "htj2k",
+}
+"""Transfer syntax -> the codec of imagecodecs that reads it."""
+_INFLATED_AT_MOST = 2**30
+"""Bytes a deflated file may grow to; a bomb grows to a thousand times its size."""
+
+MIN_MM, MAX_MM = 0.02, 1.0
+"""Millimetres a pixel of a radiograph can have; 1.0 and more is what programs write that know nothing."""
+
+_FACTORS = (0.9, 1.6)
+"""How much larger than the patient a film on the detector can be."""
+
+_LOSSY_RATIO = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class DicomImage:
+    """One frame as stored.
+
+    Args:
+        pixels: (H, W) or, of colour files, (H, W, 3); uint8 or uint16.
+        spacing: of the header, where it can be believed.
+        view: "AP", "PA", ...; None where not stated.
+        side: "left" or "right"; None where not stated, or both.
+        flags: what somebody who uses the image should know, each a word of `FLAGS`.
+    """
+
+    pixels: NDArray[Any]
+    spacing: Spacing | None
+    view: str | None
+    side: str | None
+    flags: tuple[str, ...]
+
+
+FLAGS = {
+    "spacing_not_believed": "the header's millimetres cannot be true and were not used",
+    "spacing_at_detector": "millimetres are those on the detector; in the patient they are smaller",
+    "spacing_assumed_geometry": "millimetres rest on an assumed depth in the patient",
+    "spacing_of_unknown_calibration": "the header does not say whether its millimetres are the patient's or the detector's",
+    "fluoroscopy_not_calibrated": "fluoroscopy without a calibrated spacing: pixels only",
+    "orientation_unknown": "the file does not say which side of the picture is the patient's left",
+    "mirrored_display": "the patient's right is on the right of the picture",
+    "lossy_compression": "compressed with loss by more than 10 to 1, or nobody says by how much",
+    "burned_in_annotation": "the pixels hold text, which may name the patient",
+    "colour": "a colour picture, perhaps a screenshot",
+    "polarity_contradicts_itself": "MONOCHROME1 with an identity presentation LUT; shown as the LUT says",
+    "no_preamble": "the file lacks DICOM's first 132 bytes",
+}
+"""Every flag, in words."""
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file says that it is DICOM, by its first bytes or else by its suffix."""
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def read_dicom(path: Path, *, frame: int | None, max_pixels: int) -> DicomImage:
+    """Read one frame.
+
+    Args:
+        path: the file.
+        frame: 1-based; may be None where there is only one.
+        max_pixels: a larger picture is refused before it is decoded.
+
+    Raises:
+        InputError: the file is missing, cut off, damaged, no DICOM radiograph, compressed in a way nothing installed can undo, or
+            has several frames and none was chosen.
+    """
+    with _opened(path, "pixels") as ds:
+        _checked(ds, path, max_pixels)
+        frames = int(ds.get("NumberOfFrames") or 1)
+        if frame is None and frames > 1:
+            raise InputError(
+                f"the file holds {frames} frames, and one radiograph is expected",
+                file=path,
+                value=frames,
+                remedy=f"Choose one with --frame, 1 to {frames}",
+            )
+        if not 1 <= (frame or 1) <= frames:
+            raise InputError(
+                "there is no such frame", file=path, value=frame, remedy=f"Choose one of 1 to {frames} with --frame"
+            )
+        flags = [] if _has_preamble(path) else ["no_preamble"]
+        pixels = _pixels(ds, path, (frame or 1) - 1, flags)
+        spacing = _spacing(ds, flags)
+        _describe(ds, flags)
+        side = {"L": "left", "R": "right"}.get(_word(ds, "ImageLaterality") or _word(ds, "Laterality"))
+        view = _word(ds, "ViewPosition") or None
+        return DicomImage(pixels, spacing, view if view in ("AP", "PA", "LL", "RL") else None, side, tuple(flags))
+
+
+def read_dicom_header(path: Path, *, max_pixels: int) -> tuple[int, int, Spacing | None]:
+    """Width, height and believable spacing, without decoding a pixel.
+
+    Raises:
+        InputError: as `read_dicom`, as far as the header shows it.
+    """
+    with _opened(path, "header") as ds:
+        _checked(ds, path, max_pixels)
+        return int(ds.Columns), int(ds.Rows), _spacing(ds, [])
+
+
+def spacing_of(
+    pixel: tuple[float, float] | None,
+    imager: tuple[float, float] | None,
+    *,
+    calibration: str = "",
+    magnification: float | None = None,
+    fluoroscopy: bool = False,
+    scanned: tuple[float, float] | None = None,
+) -> tuple[Spacing | None, str | None]:
+    """What a header says of millimetres, sorted: the first rule that fits (PS3.3 10.7, and what viewers make of it).
+
+    1. FIDUCIAL calibration with a factor a projection can have: the patient's millimetres.
+    2. GEOMETRY calibration, or a Pixel Spacing other than the Imager Pixel Spacing: the patient's, by an assumed depth.
+    3. Imager Pixel Spacing and a magnification above 1: divided by it, by an assumed depth.
+    4. Imager Pixel Spacing alone, or equal to Pixel Spacing: millimetres on the detector.
+    5. Pixel Spacing alone: nobody knows where these are millimetres.
+
+    Fluoroscopy without 1 or 2 has none, for nothing fixes its magnification.
+
+    Args:
+        pixel: Pixel Spacing as (y, x), the order of DICOM.
+        imager: Imager Pixel Spacing as (y, x).
+        calibration: Pixel Spacing Calibration Type.
+        magnification: Estimated Radiographic Magnification Factor, or the ratio of the source's distances.
+        fluoroscopy: whether it is XA or RF.
+        scanned: Nominal Scanned Pixel Spacing of a digitised film, (y, x).
+
+    Returns:
+        The spacing, and the flag that goes with it.
+    """
+    given = [pair for pair in (pixel, imager, scanned) if pair is not None]
+    if not given:
+        return None, "fluoroscopy_not_calibrated" if fluoroscopy else None
+    pixel = pixel or scanned
+
+    def made(pair: tuple[float, float], source: SpacingSource, flag: str | None) -> tuple[Spacing | None, str | None]:
+        y, x = pair
+        if not all(math.isfinite(v) and MIN_MM <= v < MAX_MM for v in pair) or not 0.9 <= y / x <= 1.1:
+            return None, "spacing_not_believed"
+        return Spacing(x, y, source), flag
+
+    corrected = pixel is not None and imager is not None and not np.allclose(pixel, imager, rtol=1e-3)
+    if pixel is not None and imager is not None and corrected:
+        factor = imager[1] / pixel[1] if pixel[1] > 0 else math.nan
+        if not _FACTORS[0] <= factor <= _FACTORS[1]:
+            return None, "spacing_not_believed"
+        if calibration == "FIDUCIAL" and factor >= 1:
+            return made(pixel, SpacingSource.DICOM_FIDUCIAL, None)
+        return made(pixel, SpacingSource.DICOM_GEOMETRY, "spacing_assumed_geometry")
+    if calibration in ("FIDUCIAL", "GEOMETRY") and pixel is not None and imager is None:
+        source = SpacingSource.DICOM_FIDUCIAL if calibration == "FIDUCIAL" else SpacingSource.DICOM_GEOMETRY
+        return made(pixel, source, None if calibration == "FIDUCIAL" else "spacing_assumed_geometry")
+    if fluoroscopy:
+        return None, "fluoroscopy_not_calibrated"
+    if imager is not None:
+        if magnification is not None and 1 < magnification <= _FACTORS[1]:
+            smaller = (imager[0] / magnification, imager[1] / magnification)
+            return made(smaller, SpacingSource.DICOM_GEOMETRY, "spacing_assumed_geometry")
+        return made(imager, SpacingSource.DICOM_DETECTOR, "spacing_at_detector")
+    assert pixel is not None
+    return made(pixel, SpacingSource.DICOM_UNKNOWN, "spacing_of_unknown_calibration")
+
+
+# ----------------------------------------------------------------------------------------------------------- the header
+
+
+@contextmanager
+def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
+    """The data set. Whatever pydicom or a decoder raises inside becomes an `InputError` that repeats no value of the file."""
+    try:
+        import pydicom
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "this is a DICOM file, and reading DICOM needs pydicom, which is not installed",
+            file=path,
+            remedy='Install it with: pip install "radmark[dicom]", or convert the file to a 16-bit PNG or TIFF',
+        ) from error
+    logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise InputError("there is no such image", file=path, remedy="Check the name and the folder") from None
+    except OSError as error:
+        raise InputError(
+            f"the image cannot be opened: {error.strerror}", file=path, remedy="Check that it is a file you may read"
+        ) from error
+    if size == 0:
+        raise InputError("the image file is empty", file=path, remedy="Copy it again from where it came")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they quote values; what matters of them is checked here
+            _refuse_bomb(path)
+            ds = pydicom.dcmread(path, force=not _has_preamble(path), stop_before_pixels=wanted == "header")
+            yield ds
+    except InputError:
+        raise
+    except Exception as error:  # decoders fed with strangers' bytes raise nearly everything
+        raise InputError(
+            f"the DICOM file is damaged or cut off ({type(error).__name__})",
+            file=path,
+            remedy="Copy it again from where it came, or export it anew",
+        ) from error
+
+
+def _has_preamble(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _refuse_bomb(path: Path) -> None:
+    """A deflated file is inflated whole before anything can be looked at, so its size is measured first."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+        if _DEFLATED.encode() not in head:
+            return
+        start = 132 + 12 + int.from_bytes(head[140:144], "little")  # the preamble, and the group that is never deflated
+        file.seek(start)
+        inflater, grown = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while chunk := inflater.unconsumed_tail or file.read(1 << 16):
+            grown += len(inflater.decompress(chunk, 1 << 20))
+            if grown > _INFLATED_AT_MOST:
+                raise InputError(
+                    "the file unpacks to more than a gigabyte, which no radiograph does",
+                    file=path,
+                    remedy="Export it without deflate compression",
+                )
+
+
+def _checked(ds: Any, path: Path, max_pixels: int) -> None:
+    """That it is a radiograph of a size radiographs have."""
+    kind = str(ds.get("SOPClassUID", ""))
+    if kind == _FOR_PROCESSING:
+        raise InputError(
+            "the image is meant for processing, not for presentation: its gray values are the detector's own",
+            file=path,
+            remedy="Export the image for presentation",
+        )
+    if kind not in _RADIOGRAPHS:
+        raise InputError(
+            "this is not a DICOM radiograph" + (" (CR, DX, XA, RF or Secondary Capture)" if kind else ""),
+            file=path,
+            value=_known_class(kind),
+            remedy="Give the image itself; reports, CT, MR and mammograms are not read",
+        )
+    rows, columns = ds.get("Rows"), ds.get("Columns")
+    if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0):
+        raise InputError("the file states no size of the image", file=path, remedy="Export it anew")
+    if rows * columns > max_pixels:
+        raise InputError(
+            f"the image has more than {max_pixels} pixels, which no radiograph has",
+            file=path,
+            value=f"{columns} x {rows}",
+            remedy="Check the file; a stitched film larger than that has to be scaled down first",
+        )
+
+
+def _known_class(kind: str) -> str | None:
+    from pydicom.uid import UID
+
+    name = UID(kind).name if kind else ""
+    return name if name and name != kind else None  # a private one may be anything
+
+
+def _word(ds: Any, keyword: str) -> str:
+    """An upper-case code string; empty where there is none."""
+    value = ds.get(keyword)
+    return value.strip().upper() if isinstance(value, str) else ""
+
+
+def _pair(ds: Any, keyword: str) -> tuple[float, float] | None:
+    """Two numbers (y, x), or None where the attribute is missing; a NaN where it is not two numbers."""
+    value = ds.get(keyword)
+    if value is None or value == "":
+        return None
+    try:
+        y, x = (float(v) for v in value)
+    except (TypeError, ValueError):
+        return math.nan, math.nan
+    return y, x
+
+
+def _number(ds: Any, keyword: str) -> float | None:
+    try:
+        value = float(ds.get(keyword))
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _spacing(ds: Any, flags: list[str]) -> Spacing | None:
+    magnification = _number(ds, "EstimatedRadiographicMagnificationFactor")
+    source_detector, source_patient = _number(ds, "DistanceSourceToDetector"), _number(ds, "DistanceSourceToPatient")
+    if magnification is None and source_detector and source_patient and 0 < source_patient < source_detector:
+        magnification = source_detector / source_patient
+    spacing, flag = spacing_of(
+        _pair(ds, "PixelSpacing"),
+        _pair(ds, "ImagerPixelSpacing"),
+        calibration=_word(ds, "PixelSpacingCalibrationType"),
+        magnification=magnification,
+        fluoroscopy=str(ds.SOPClassUID) in _FLUOROSCOPY,
+        scanned=_pair(ds, "NominalScannedPixelSpacing"),
+    )
+    if flag is not None:
+        flags.append(flag)
+    return spacing
+
+
+def _describe(ds: Any, flags: list[str]) -> None:
+    """Flags of what stands beside the pixels."""
+    orientation = ds.get("PatientOrientation")
+    first = str(orientation[0]).upper() if orientation is not None and len(orientation) == 2 else ""
+    if first.startswith("R"):
+        flags.append("mirrored_display")
+    elif not first:
+        flags.append("orientation_unknown")
+    if _word(ds, "LossyImageCompression") == "01":
+        ratio = _number(ds, "LossyImageCompressionRatio")  # None where it was compressed several times: as bad
+        if ratio is None or ratio > _LOSSY_RATIO:
+            flags.append("lossy_compression")
+    if _word(ds, "BurnedInAnnotation") == "YES":
+        flags.append("burned_in_annotation")
+
+
+# ----------------------------------------------------------------------------------------------------------- the pixels
+
+
+def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
+    """(H, W) gray with bright bone, or (H, W, 3) colour, of one 0-based frame."""
+    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+
+    raw = _decoded(ds, path, frame)
+    if _word(ds, "PhotometricInterpretation") == "PALETTE COLOR":
+        raw = apply_color_lut(raw, ds)
+    if raw.ndim == 3:
+        flags.append("colour")
+        return np.ascontiguousarray(raw if raw.dtype.itemsize == 1 else raw.astype(np.uint16))
+    if raw.ndim != 2 or raw.shape != (ds.Rows, ds.Columns):
+        raise ValueError("not one picture of the stated size")
+
+    bits = int(ds.BitsStored)
+    signed = int(ds.PixelRepresentation) == 1
+    if not 1 <= bits <= 16 or raw.dtype.kind not in "iu":
+        raise InputError(
+            "the gray values need more than 16 bits", file=path, value=bits, remedy="Export the image with 16 bits"
+        )
+    # Bits beyond those stored may hold overlays. Those stored may lie high in their word.
+    shift = max(0, int(ds.get("HighBit", bits - 1)) - bits + 1)
+    values = (raw.astype(np.int64) >> shift) & ((1 << bits) - 1)
+    background = _padding(ds, raw)
+    if signed:
+        values ^= 1 << (bits - 1)  # two's complement to "so much above the lowest": the same order, no sign
+    falls = (_number(ds, "RescaleSlope") or 1.0) < 0
+    if "ModalityLUTSequence" in ds:
+        stored = values - (1 << (bits - 1) if signed else 0)
+        looked_up = np.asarray(apply_modality_lut(stored, ds)).astype(np.int64)
+        values, bits, falls = looked_up, max(1, int(looked_up.max()).bit_length()), False
+    if _inverted(ds, flags) != falls:
+        values = (1 << bits) - 1 - values
+    if background is not None and not background.all():
+        values = np.where(background, values[~background].min(), values)
+    return values.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def _decoded(ds: Any, path: Path, frame: int) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) of a 0-based frame, as stored.
+
+    JPEG of every kind goes to imagecodecs, which reads our TIFF too; the rest to pydicom. Of pydicom's other decoders one is
+    under the GPL, and one takes the whole program down with it when a file is damaged.
+    """
+    import imagecodecs
+    from pydicom.encaps import get_frame
+    from pydicom.pixels.utils import pixel_array
+
+    syntax = ds.file_meta.get("TransferSyntaxUID") if hasattr(ds, "file_meta") else None
+    if syntax is None:
+        raise InputError(
+            "the file does not say how its pixels are stored", file=path, remedy="Export it anew, as DICOM Part 10"
+        )
+    if syntax in _NATIVE:
+        # pydicom would clear the bits above BitsStored, wherever HighBit says that the value lies.
+        return np.asarray(pixel_array(ds, index=frame, correct_unused_bits=False, decoding_plugin=_NATIVE[syntax]))
+    decode = _JPEGS.get(syntax)
+    if decode is None:
+        raise InputError(
+            "radmark does not read this compression",
+            file=path,
+            value=_known_class(str(syntax)),
+            remedy="Export the image uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE",
+        )
+    coded = get_frame(ds.PixelData, frame, number_of_frames=int(ds.get("NumberOfFrames") or 1))
+    return np.asarray(getattr(imagecodecs, f"{decode}_decode")(coded))
+
+
+def _inverted(ds: Any, flags: list[str]) -> bool:
+    """Whether low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
+    shape = _word(ds, "PresentationLUTShape")
+    dark_is_high = _word(ds, "PhotometricInterpretation") == "MONOCHROME1"
+    if shape == "IDENTITY" and dark_is_high:
+        flags.append("polarity_contradicts_itself")
+    return shape == "INVERSE" or (not shape and dark_is_high)
+
+
+def _padding(ds: Any, raw: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """(H, W) which pixels are no part of the picture; they are made as dark as its darkest."""
+    value, limit = ds.get("PixelPaddingValue"), ds.get("PixelPaddingRangeLimit")
+    if not isinstance(value, int):
+        return None
+    low, high = sorted((value, limit if isinstance(limit, int) else value))
+    return (raw >= low) & (raw <= high)
