@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import highdicom
+import numpy as np
 import pytest
 import torch
 
@@ -28,7 +29,7 @@ from radmark import __version__, cli
 from radmark.config import Config, read_recipe, shipped_recipes, to_toml
 from radmark.io import read_dataset, read_image
 
-COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict")
+COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict", "measure", "benchmark")
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
 [data]
@@ -289,6 +290,47 @@ def test_a_dicom_study_becomes_structured_reports_with_the_points_of_the_table(w
             assert found[name] - 0.5 == pytest.approx([float(row[f"{name}_x"]), float(row[f"{name}_y"])], abs=2e-3)
     assert "Give a folder" in refused("predict", walk.run, study, "--out", tmp_path / "two.dcm")
     assert "already" in refused("predict", walk.run, study / "IM0001", "--out", tmp_path / "one.dcm")
+
+
+PELVIS = {  # 0.5 mm a pixel: the right leg is 12 px, 6 mm, longer
+    "teardrop_right": (100, 200), "teardrop_left": (340, 200),
+    "lesser_trochanter_right": (60, 332), "lesser_trochanter_left": (380, 320),
+}  # fmt: skip
+
+
+def pelvis_table(folder: Path, spacing: str = "0.5") -> Path:
+    """Annotations of one DICOM film; its millimetres stand in the table, or nowhere."""
+    film(folder / "film.dcm", np.zeros((400, 450), np.uint16))
+    cells = [f"{v}" for xy in PELVIS.values() for v in xy]
+    columns = ["image_name", "image_width", "image_height", "n_landmarks", "spacing_x_mm", "spacing_y_mm"]
+    header = [*columns, *(f"{name}_{axis}" for name in PELVIS for axis in "xy")]
+    row = ["film.dcm", "450", "400", "4", spacing, spacing, *cells]
+    (folder / "points.csv").write_text(",".join(header) + "\n" + ",".join(row) + "\n", encoding="utf-8")
+    return folder / "points.csv"
+
+
+def test_a_table_of_points_is_measured_with_units_uncertainty_and_source(tmp_path: Path) -> None:
+    points = pelvis_table(tmp_path)
+    works("measure", points, "--out", tmp_path / "m.csv", "--sd-px", 2, "--display", "standard")
+    rows = {row["key"]: row for row in table(tmp_path / "m.csv")}
+    length = rows["leg_length_discrepancy"]
+    assert (float(length["value"]), length["unit"], length["mm_from"]) == (pytest.approx(6), "mm", "table")
+    # Two trochanters of sd 1 mm each; the teardrops, 120 mm apart, tilt the line of 160 mm between them.
+    assert float(length["sd"]) == pytest.approx(math.sqrt(2 + 2 * (160 / 120) ** 2), rel=0.01)
+    works("measure", points, "--out", tmp_path / "m.json")
+    (image,) = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
+    assert any("orientation unknown" in flag for m in image["measurements"] for flag in m["flags"])
+
+
+def test_two_points_of_known_distance_calibrate_a_film_without_millimetres(tmp_path: Path) -> None:
+    points = pelvis_table(tmp_path, spacing="")
+    known = "teardrop_right,teardrop_left,120"
+    works("measure", points, "--out", tmp_path / "px.csv")
+    works("measure", points, "--out", tmp_path / "mm.csv", "--known-mm", known)
+    for file, value, unit, source in (("px.csv", 12, "px", ""), ("mm.csv", 6, "mm", "known-distance")):
+        row = next(r for r in table(tmp_path / file) if r["key"] == "leg_length_discrepancy")
+        assert (float(row["value"]), row["unit"], row["mm_from"]) == (pytest.approx(value), unit, source)
+    assert "NAME,NAME,MM" in refused("measure", points, "--out", tmp_path / "x.csv", "--known-mm", "a,b")
 
 
 def test_a_landmark_below_the_asked_confidence_is_absent_in_the_predicted_table(walk: Walk, tmp_path: Path) -> None:

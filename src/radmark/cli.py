@@ -21,10 +21,12 @@ from radmark.core.errors import InputError
 if TYPE_CHECKING:
     from radmark.core.dataset import Case, Dataset
     from radmark.core.frame import Spacing
+    from radmark.core.landmarks import Landmarks
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
     from radmark.infer.predictor import Predictor
     from radmark.io import TableOptions
+    from radmark.io.dicom_sr import Reported
 
 DEFAULT_RECIPE = "cpu"
 DEMO_KIND = "pelvis-radiograph"
@@ -328,7 +330,7 @@ class Predict:
                 radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
                 predictions.append(predictor(name, radiograph))
                 if suffix == "dcm":
-                    self._report(outs[name], path, predictions[-1])
+                    self._report(outs[name], path, radiograph, predictions[-1])
             except InputError as error:
                 if not self.skip_bad:
                     raise
@@ -357,11 +359,102 @@ class Predict:
             claim_file(file, overwrite=self.overwrite)
         return outs
 
-    def _report(self, to: Path, image: Path, prediction: "Prediction") -> None:
+    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction") -> None:
         from radmark.checkpoint import model_name
         from radmark.io.dicom_sr import write_dicom_sr
 
-        write_dicom_sr(to, image, prediction, model=model_name(self.run_folder), frame_number=self.frame)
+        write_dicom_sr(
+            to,
+            image,
+            prediction,
+            model=model_name(self.run_folder),
+            measurements=_reported(prediction.landmarks, radiograph),
+            frame_number=self.frame,
+        )
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Leg length, offset, cup, hip and knee angles from landmarks, with their uncertainty and what their millimetres rest on."""
+
+    points: Annotated[Positional[Path], arg(metavar="POINTS")]
+    """CSV of annotations or predictions."""
+
+    out: Path
+    """The file to write: .csv, one row a measurement, or .json."""
+
+    images: Path | None = None
+    """Folder of the images the table names; by default the table's own."""
+
+    scheme: str | None = None
+    """Landmarks to take from the table: a shipped scheme's name or a TOML file."""
+
+    side: Literal["left", "right"] | None = None
+    """The patient's side, for films of one side."""
+
+    display: Literal["standard", "mirrored", "unknown"] = "unknown"
+    """Whether the patient's right is on the left of the picture (standard) or on its right; if nobody says, standard is assumed
+    and every result says so."""
+
+    spacing_mm: str | None = None
+    """Millimetres per pixel, V or X,Y. Wins over the table and the files."""
+
+    known_mm: str | None = None
+    """A calibration: two landmarks whose true distance is known, NAME,NAME,MM. Wins over --spacing-mm."""
+
+    sd_px: float | None = None
+    """Standard deviation of every point along x and along y, in pixels of the image."""
+
+    sd_from: Path | None = None
+    """metrics.json of `radmark evaluate`: each landmark's own, from its mean radial error."""
+
+    format: Literal["csv", "json"] | None = None
+    """Of --out; by default told by its suffix."""
+
+    overwrite: bool = False
+    """Replace --out."""
+
+    def run(self) -> int:
+        """Measure and write."""
+        from radmark.console import out
+        from radmark.io import read_dataset, read_scheme
+        from radmark.io.atomic import claim_file
+        from radmark.io.measurements import write_measurements_csv, write_measurements_json
+        from radmark.measure import measure
+        from radmark.measure.calibrate import known_distance, sd_of_metrics
+
+        write = {"csv": write_measurements_csv, "json": write_measurements_json}
+        suffix = self.format or self.out.suffix.removeprefix(".").lower()
+        if suffix not in write:
+            raise InputError(
+                "the format to write is not known",
+                file=self.out,
+                value=suffix,
+                remedy="End --out in .csv or .json, or give --format",
+            )
+        claim_file(self.out, overwrite=self.overwrite)
+        dataset = read_dataset(
+            self.points,
+            self.images or self.points.parent,
+            scheme=None if self.scheme is None else read_scheme(self.scheme),
+            spacing=parse_spacing(self.spacing_mm),
+        )
+        sds = self.sd_px if self.sd_from is None else sd_of_metrics(self.sd_from)
+        results: dict[str, Sequence[Any]] = {}
+        for case in dataset.cases:
+            landmarks = case.landmarks if self.known_mm is None else known_distance(case.landmarks, self.known_mm)
+            results[case.name] = measure(landmarks, sd_px=sds, side=self.side, display=self.display)
+        if not any(results.values()):
+            raise InputError(
+                f"no measurement is known for landmarks such as {', '.join(dataset.scheme.names[:3])}",
+                file=self.points,
+                remedy="Name the landmarks as docs/measurements.md does",
+            )
+        write[suffix](self.out, results)
+        computed = sum(r.value is not None for of_film in results.values() for r in of_film)
+        total = sum(map(len, results.values()))
+        out.print(f"{computed} of {total} measurements on {len(results)} radiographs computed, in {self.out}")
+        return 0
 
 
 @dataclass(frozen=True)
@@ -449,6 +542,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Train, subcommand("train", default=train)]
             | Annotated[Evaluate, subcommand("evaluate")]
             | Annotated[Predict, subcommand("predict")]
+            | Annotated[Measure, subcommand("measure")]
             | Annotated[Benchmark, subcommand("benchmark")]
         )
         command: Any = tyro.cli(
@@ -531,6 +625,27 @@ def _read(case: "Case") -> "Radiograph":
     from radmark.io import read_image
 
     return read_image(case.image, case.landmarks.frame.spacing)
+
+
+def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
+    """What can be measured on a film, as its DICOM report holds it: each with its points as one line."""
+    import numpy as np
+
+    from radmark.io.dicom_sr import Reported
+    from radmark.measure import measure
+
+    flags = radiograph.flags
+    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
+    side = "left" if radiograph.side == "left" else "right" if radiograph.side == "right" else None
+    reported: list[Reported] = []
+    for r in measure(landmarks, side=side, display=display):
+        if r.value is not None:
+            notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
+            notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
+            title = r.title if r.side is None else f"{r.title}, {r.side}"
+            points = np.array([landmarks[name] for name in r.points])
+            reported.append(Reported(title, r.value, r.unit, "POLYLINE", points, r.side, notes))
+    return reported
 
 
 def _to_score(data: Annotations, predictor: "Predictor", part: str | None) -> "Dataset":

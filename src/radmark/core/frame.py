@@ -21,6 +21,7 @@ class SpacingSource(StrEnum):
 
     FLAG = "flag"  # the user typed it
     TABLE = "table"  # a column of the annotation file
+    KNOWN_DISTANCE = "known-distance"  # two points of this very film whose distance is known
     FILE = "file"  # a separate spacing file the user named
     DICOM_FIDUCIAL = "dicom-fiducial"  # a header, calibrated by an object of known size
     DICOM_GEOMETRY = "dicom-geometry"  # a header, by an assumed depth in the patient

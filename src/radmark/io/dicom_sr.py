@@ -164,7 +164,7 @@ def write_dicom_sr(
             raise InputError(f"{m.name} is not a number", value=m.value, remedy="Leave out what could not be computed")
         unit = _coded(hd, *_ucum(m.unit))
         number = hd.sr.Measurement(private_code(m.name), round(float(m.value), 4), unit)
-        kind = {"POINT": "Probe", "POLYLINE": "Length" if len(m.points) == 2 else "CobbAngle"}.get(
+        kind = {"POINT": "Probe", "POLYLINE": {2: "Length", 4: "CobbAngle"}.get(len(m.points), "ArrowAnnotate")}.get(
             m.shape, "EllipticalROI"
         )
         shown = region(m.shape, m.points, m.name)
