@@ -75,6 +75,11 @@ def _acetabular_offset(p: Points, s: int) -> float:
     return pelvis.lateral(p["femoral_head_{s}"], s) - pelvis.lateral(own, s)
 
 
+def _inclination(p: Points, s: int) -> float:
+    found = _teardrops(p).slope_deg(p[_RIM[1]], p[_RIM[0]], s)
+    return found if 0 <= found <= 90 else math.nan  # the ends are swapped, or another side's
+
+
 def _sfp(p: Points, _: int) -> float:
     angles = [
         angle_deg(p["sacral_endplate"] - p[head], p["pubic_symphysis"] - p[head])
@@ -89,13 +94,13 @@ def _extrusion(p: Points, s: int) -> float:
         pelvis.lateral(p[f"{name}_{{s}}"], s)
         for name in ("femoral_head_medial", "femoral_head_lateral", "sourcil_lateral")
     )
-    return 100 * (lateral - edge) / (lateral - medial)
+    return 100 * (lateral - edge) / (lateral - medial) if lateral > medial else math.nan
 
 
 def _slope(p: Points, _: int) -> float:
     axis = p["tibial_shaft_distal_{s}"] - p["tibial_shaft_proximal_{s}"]
     plateau = p["tibial_plateau_posterior_{s}"] - p["tibial_plateau_anterior_{s}"]
-    return math.degrees(math.asin(float(plateau @ axis) / float(np.hypot(*plateau) * np.hypot(*axis))))
+    return 90 - angle_deg(plateau, axis)  # the arc sine of the reference, without its rounding beyond 1
 
 
 def _deviation(p: Points, s: int) -> float:
@@ -182,7 +187,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "lateral_centre_edge_angle", "lateral centre-edge angle", "angle",
         (*_TEARDROPS, "femoral_head_{s}", "sourcil_lateral_{s}"),
-        lambda p, s: 90 - _teardrops(p).slope_deg(p["femoral_head_{s}"], p["sourcil_lateral_{s}"], s), True,
+        lambda p, s: math.remainder(
+            90 - _teardrops(p).slope_deg(p["femoral_head_{s}"], p["sourcil_lateral_{s}"], s), 360
+        ),
+        True,
         "inter-teardrop line", "edge lateral to the head's vertical", "Tannast 2015, PMC4353515",
         ("the edge is that of the sourcil as the scheme defines it",),
     ),
@@ -205,8 +213,7 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "cup_inclination", "radiographic cup inclination", "angle", (*_TEARDROPS, *_RIM),
-        lambda p, s: _teardrops(p).slope_deg(p[_RIM[1]], p[_RIM[0]], s), True, "inter-teardrop line",
-        "0 to 90", "Murray 1993, radiographic definition",
+        _inclination, True, "inter-teardrop line", "0 to 90", "radiographic definition (Murray)",
     ),
     Measure(
         "cup_anteversion", "radiographic cup anteversion", "angle", (*_RIM, "cup_rim_third_{s}"),
@@ -235,9 +242,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "ps_sc_ratio", "the same as a share of the inter-teardrop distance", "ratio",
         (*_TEARDROPS, "sacrococcygeal_junction", "pubic_symphysis"),
-        lambda p, _: (
-            _teardrops(p).up(p["sacrococcygeal_junction"]) - _teardrops(p).up(p["pubic_symphysis"])
-        ) / float(np.hypot(*(p["teardrop_left"] - p["teardrop_right"]))),
+        lambda p, _: float(
+            np.float64(_teardrops(p).up(p["sacrococcygeal_junction"]) - _teardrops(p).up(p["pubic_symphysis"]))
+            / np.hypot(*(p["teardrop_left"] - p["teardrop_right"]))
+        ),
         False, "inter-teardrop line", "junction above the symphysis", "derived", ("needs no millimetres",),
     ),
     Measure(
@@ -257,11 +265,11 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "mechanical_deviation", "mechanical deviation", "angle", _LONG_LEG, _deviation, True, "mechanical axis of the femur",
-        "varus", "Sled 2011, PMC3048894",
+        "varus", "PMC3048894",
     ),
     Measure(
         "hka_angle", "hip-knee-ankle angle", "angle", _LONG_LEG, lambda p, s: 180 - _deviation(p, s), True,
-        "mechanical axis of the femur", "below 180 is varus", "Sled 2011, PMC3048894",
+        "mechanical axis of the femur", "below 180 is varus", "PMC3048894",
     ),
     Measure(
         "mldfa", "mechanical lateral distal femoral angle", "angle", ("femoral_head_{s}", "femoral_notch_{s}", *_CONDYLES),

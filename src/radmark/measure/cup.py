@@ -28,6 +28,8 @@ def anteversion_from_chord_deg(one_end: Point, other_end: Point, rim: Point) -> 
     """
     axis = other_end - one_end
     length = float(np.hypot(*axis))
+    if length == 0:
+        return math.nan
     share = float((rim - one_end) @ axis) / length**2
     if not 0 < share < 1:
         return math.nan
@@ -45,13 +47,13 @@ def anteversion_from_total_length_deg(short_mm: float, total_mm: float) -> float
 
 
 def anatomic_deg(inclination_deg: float, anteversion_deg: float) -> tuple[float, float]:
-    """Murray 1993: radiographic inclination and anteversion to anatomic, what a CT gives."""
+    """Murray: radiographic inclination and anteversion to anatomic, what a CT gives."""
     ri, ra = math.radians(inclination_deg), math.radians(anteversion_deg)
     return math.degrees(math.acos(math.cos(ra) * math.cos(ri))), math.degrees(math.atan2(math.tan(ra), math.sin(ri)))
 
 
 def operative_deg(inclination_deg: float, anteversion_deg: float) -> tuple[float, float]:
-    """Murray 1993: radiographic inclination and anteversion to operative."""
+    """Murray: radiographic inclination and anteversion to operative."""
     ri, ra = math.radians(inclination_deg), math.radians(anteversion_deg)
     return math.degrees(math.asin(math.cos(ra) * math.sin(ri))), math.degrees(math.atan2(math.tan(ra), math.cos(ri)))
 

@@ -19,7 +19,9 @@ def cross(a: Point, b: Point) -> float:
 
 
 def signed_angle_deg(a: Point, b: Point) -> float:
-    """The turn from a to b, -180 to 180 degrees, positive clockwise as it is seen (y down)."""
+    """The turn from a to b, -180 to 180 degrees, positive clockwise as it is seen (y down); NaN where one has no length."""
+    if not (a.any() and b.any()):
+        return math.nan
     return math.degrees(math.atan2(cross(a, b), float(a @ b)))
 
 
@@ -51,6 +53,8 @@ class Pelvis:
         return float((p - (self.right + self.left) / 2) @ np.array([y, -x]))
 
     def slope_deg(self, medial: Point, lateral: Point, s: int) -> float:
-        """How steeply the line from medial to lateral rises on the side s."""
+        """How steeply the line from medial to lateral rises on the side s, -180 to 180; NaN where they are one point."""
+        if not (lateral - medial).any():
+            return math.nan
         rise = self.up(lateral) - self.up(medial)
         return math.degrees(math.atan2(rise, self.lateral(lateral, s) - self.lateral(medial, s)))

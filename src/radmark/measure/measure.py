@@ -16,6 +16,7 @@ from radmark.measure.geometry import Point
 
 Side = Literal["left", "right"]
 
+_ENDS = ("_left", "_right")
 _STEP = 1e-3  # of a millimetre or pixel: the central difference of a smooth function
 
 
@@ -78,7 +79,7 @@ def measure(
     display: Literal["standard", "mirrored", "unknown"] = "unknown",
     measures: Sequence[Measure] = MEASURES,
 ) -> tuple[Result, ...]:
-    """Everything of the catalog for which at least one landmark that is not shared by most is there.
+    """Everything of the catalog that the landmarks' scheme is about.
 
     Args:
         landmarks: of one film, in its own frame. Lengths are millimetres where the frame has a spacing, else pixels.
@@ -105,34 +106,39 @@ def measure(
     common = (
         () if display != "unknown" else ("orientation unknown: patient's right assumed on the left of the picture",)
     )
+    if spacing is None:
+        common += ("square pixels assumed",)
     results: list[Result] = []
     for entry in measures:
         sides: list[Side | None] = ["right", "left"] if entry.by_side else [None]
         if entry.by_side and not any(_sided(name, landmarks.scheme.names) for name in entry.needs if "{s}" in name):
             sides = [side]
         for of in sides:
-            names = [_name(name, of, landmarks.scheme.names) for name in entry.needs]
-            if not any(name in landmarks.scheme.names for name in _own(names)):
+            names = [_name(name, of, side, landmarks.scheme.names) for name in entry.needs]
+            if not _about(names, landmarks.scheme.names):
                 continue
             results.append(_result(entry, names, of, there, sds, scale, unit, spacing and spacing.source, common))
     return _with_box(results)
 
 
-def _own(names: Sequence[str]) -> list[str]:
-    """The landmarks that tell whether a scheme is about this at all: not the teardrops, if there are others."""
-    return [n for n in names if not n.startswith("teardrop")] or list(names)
+def _about(names: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether a scheme is about a measurement at all: it has most of its landmarks, and not teardrops alone."""
+    own = [n for n in names if not n.startswith("teardrop")] or list(names)
+    return 2 * sum(n in known for n in names) > len(names) and any(n in known for n in own)
 
 
 def _sided(name: str, known: Sequence[str]) -> bool:
     return any(name.replace("{s}", s) in known for s in ("left", "right"))
 
 
-def _name(name: str, side: Side | None, known: Sequence[str]) -> str:
-    """The scheme's name of a landmark: with its side, or without where the scheme has it so."""
+def _name(name: str, side: Side | None, told: Side | None, known: Sequence[str]) -> str:
+    """The scheme's name of a landmark: with its side, or without where the scheme has it so and was told this is the side."""
     if "{s}" not in name:
         return name
     bare = name.replace("_{s}", "")
-    return bare if side is None or bare in known else name.replace("{s}", side)
+    if side is None or (side == told and (bare in known or not any(n.endswith(_ENDS) for n in known))):
+        return bare
+    return name.replace("{s}", side)
 
 
 def _result(
@@ -147,9 +153,6 @@ def _result(
     common: tuple[str, ...],
 ) -> Result:
     missing = [name for name in names if name not in there]
-    signed = any("{s}" in name for name in entry.needs) and side is None
-    if signed and not missing:
-        missing = ["the film's side"]
     units = {"length": unit, "angle": "deg", "percent": "%", "ratio": ""}
     flags = [*entry.notes, *common]
     value: float | None = None
@@ -163,7 +166,10 @@ def _result(
 
         with np.errstate(invalid="ignore", divide="ignore"):
             found = compute(at)
-        if math.isfinite(found):
+            other_way = entry.compute(dict(zip(entry.needs, at, strict=True)), -s)
+        if side is None and entry.by_side and found != other_way:
+            missing = ["the film's side"]  # without it the sign would be a guess
+        elif math.isfinite(found):
             value = found
             sd = _propagated(compute, at, [sds[name] for name in names], scale)
     if entry.kind != "length":

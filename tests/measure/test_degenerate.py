@@ -1,0 +1,76 @@
+"""Points that contradict each other give no number and no traceback, and a side is never guessed."""
+
+import numpy as np
+import pytest
+
+from radmark.core import Frame, Landmarks, Scheme, Spacing, SpacingSource
+from radmark.measure import Result, measure
+from radmark.measure.measure import Side
+
+PELVIS = {"teardrop_right": (0.0, 0.0), "teardrop_left": (100.0, 0.0)}
+SHAFTS = {
+    f"femoral_shaft_{end}_{side}": (x, y)
+    for side, x in (("right", 0.0), ("left", 300.0))
+    for end, y in (("proximal", 0.0), ("distal", 100.0))
+}
+CUP = {"cup_rim_superolateral_left": (140.0, -20.0), "cup_rim_inferomedial_left": (100.0, 20.0)}
+HEAD = {"femoral_head_medial_left": (120.0, -5.0), "femoral_head_lateral_left": (120.0, -5.0)}
+TIBIA = {"tibial_shaft_proximal": (0.0, 0.0), "tibial_shaft_distal": (0.0, 100.0)}
+
+
+def results(points: dict[str, tuple[float, float]], side: Side | None = None) -> dict[tuple[str, str | None], Result]:
+    frame = Frame(4000, 4000, Spacing(1.0, 1.0, SpacingSource.FLAG))
+    placed = Landmarks.present(Scheme.from_names(tuple(points)), frame, np.array(list(points.values())))
+    return {(r.key, r.side): r for r in measure(placed, side=side)}
+
+
+@pytest.mark.parametrize(
+    ("key", "side", "points"),
+    [
+        (
+            "mechanical_deviation",
+            "left",
+            {"femoral_head": (100, 0), "femoral_notch": (100, 400), "tibial_spines": (99, 410), "talus": (99, 410)},
+        ),
+        ("cup_anteversion", "left", PELVIS | dict.fromkeys(CUP, (120.0, -5.0)) | {"cup_rim_third_left": (121.0, -6.0)}),
+        ("extrusion_index", "left", PELVIS | HEAD | {"sourcil_lateral_left": (121.0, -6.0)}),
+        ("toennis_angle", "left", PELVIS | {"sourcil_medial_left": (1.0, 2.0), "sourcil_lateral_left": (1.0, 2.0)}),
+        (
+            "posterior_tibial_slope",
+            "left",
+            TIBIA | {"tibial_plateau_anterior": (5.0, 5.0), "tibial_plateau_posterior": (5.0, 5.0)},
+        ),
+        (
+            "ps_sc_ratio",
+            None,
+            dict.fromkeys(PELVIS, (0.0, 0.0)) | {"sacrococcygeal_junction": (1, 2), "pubic_symphysis": (3, 4)},
+        ),
+        ("pelvic_obliquity", None, dict.fromkeys(PELVIS, (0.0, 0.0))),
+        ("cup_inclination", "left", PELVIS | dict(zip(CUP, reversed(CUP.values()), strict=True))),
+    ],
+)
+def test_points_that_contradict_each_other_give_no_number(
+    key: str, side: str | None, points: dict[str, tuple[float, float]]
+) -> None:
+    result = results(points, "left")[key, side]
+    assert result.value is None
+    assert result.words == "not computable: the points contradict each other"
+
+
+def test_a_stem_without_a_side_is_measured_on_the_side_that_was_told_and_on_no_other() -> None:
+    points = SHAFTS | {"stem_proximal": (300.0, 0.0), "stem_distal": (300.0 + 100 * np.tan(np.radians(4)), 100.0)}
+    told = results(points, "left")
+    assert told["stem_alignment", "left"].value == pytest.approx(4)
+    right = told.get(("stem_alignment", "right"))
+    assert right is None or right.value is None
+    assert all(r.value is None for (key, _), r in results(points).items() if key == "stem_alignment")
+
+
+def test_an_edge_below_and_medial_of_the_head_has_a_negative_centre_edge_angle() -> None:
+    points = PELVIS | {"femoral_head_left": (120.0, -50.0), "sourcil_lateral_left": (110.0, -40.0)}
+    assert results(points)["lateral_centre_edge_angle", "left"].value == pytest.approx(-135)
+
+
+def test_unknown_pixels_are_said_to_be_taken_for_squares() -> None:
+    placed = Landmarks.of(Scheme.from_names(tuple(PELVIS)), Frame(200, 200), PELVIS)
+    assert all("square pixels assumed" in r.flags for r in measure(placed))
