@@ -114,7 +114,7 @@ def test_the_angle_of_a_3_4_5_triangle_survives_the_letterbox(width: int, height
 
 
 def test_the_letterbox_leaves_the_millimetres_behind() -> None:
-    inset = Inset.letterbox(Frame(20, 10, Spacing(0.1, 0.1, SpacingSource.DICOM)), 8)
+    inset = Inset.letterbox(Frame(20, 10, Spacing(0.1, 0.1, SpacingSource.DICOM_FIDUCIAL)), 8)
     assert inset.target.spacing is None
     with pytest.raises(InputError, match=r"spacing is unknown.*spacing_x_mm"):
         inset.target.to_mm(np.array([1.0, 1.0]))
