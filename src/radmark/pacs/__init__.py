@@ -1,0 +1,1 @@
+"""The hospital archive: is it there, and take this."""

@@ -1,0 +1,59 @@
+"""To a real archive and back: what was sent is found through DICOMweb, with the same numbers."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from dicom_files import film
+from orthanc import Orthanc
+from radmark import cli
+from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
+from radmark.io.dicom_sr import Reported, write_dicom_sr
+from radmark.pacs.client import Archive, echo, send
+
+SCHEME = Scheme.from_names(("teardrop_right", "teardrop_left"))
+POINTS = np.array([[12.25, 40.5], [55.0, 41.75]])
+
+
+@pytest.mark.filterwarnings("ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning")  # pynetdicom's own
+def test_an_archive_that_listens_answers_and_one_that_does_not_is_said_not_to(orthanc: Orthanc) -> None:
+    echo(orthanc.dicom)
+    with pytest.raises(InputError, match="does not answer"):
+        echo(Archive(port=1))
+    with pytest.raises(InputError, match="refused us"):
+        echo(Archive(port=orthanc.dicom.port, called="SOMEBODY"))
+
+
+def test_a_film_and_its_report_are_stored_and_found_with_the_same_numbers(orthanc: Orthanc, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.dcm", np.zeros((80, 70), np.uint16))
+    landmarks = Landmarks.present(SCHEME, Frame(70, 80), POINTS)
+    line = Reported("inter-teardrop distance", 42.76834, "px", "POLYLINE", POINTS)
+    report = tmp_path / "report.dcm"
+    write_dicom_sr(report, source, Prediction("film", landmarks, np.array([0.9, 0.8])), model="m", measurements=[line])
+    send(orthanc.dicom, [source, report])
+
+    study = pydicom.dcmread(source).StudyInstanceUID
+    instances = orthanc.get(f"/dicom-web/studies/{study}/instances?includefield=00080016&includefield=00080060")
+    assert {i["00080016"]["Value"][0] for i in instances} == {pydicom.dcmread(f).SOPClassUID for f in (source, report)}
+    (series,) = (i["0020000E"]["Value"][0] for i in instances if i["00080060"]["Value"] == ["SR"])
+    (stored,) = orthanc.get(f"/dicom-web/studies/{study}/series/{series}/metadata")
+    words = str(stored)
+    assert "42.7683" in words
+    assert all(str(float(v) + 0.5) in words for v in POINTS.ravel())  # from the pixel's centre to DICOM's corner
+
+
+def test_the_command_line_sends_and_says_what_it_did_without_the_patient(orthanc: Orthanc, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.dcm", np.zeros((80, 70), np.uint16))
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        assert cli.main(["pacs", "send", str(source), "--port", str(orthanc.dicom.port)]) == 0
+        assert cli.main(["pacs", "echo", "--port", str(orthanc.dicom.port)]) == 0
+        (tmp_path / "note.txt").write_text("no film", encoding="utf-8")
+        assert cli.main(["pacs", "send", str(tmp_path / "note.txt"), "--port", str(orthanc.dicom.port)]) == 2
+    assert "1 file" in said.getvalue()
+    assert "note.txt" in said.getvalue()
+    assert "planted" not in said.getvalue().lower()
