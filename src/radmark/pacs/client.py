@@ -1,6 +1,7 @@
 """C-ECHO and C-STORE to an archive, by pynetdicom. Nothing of the patient is printed, logged or put into an error."""
 
 import logging
+import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -87,6 +88,14 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
         raise InputError(
             "talking to an archive needs pynetdicom, which is not installed",
             remedy='Install it with: pip install "radmark[dicom]"',
+        ) from error
+    try:  # pynetdicom leaves its socket open where nobody listens, so that is found out first
+        socket.create_connection((archive.host, archive.port), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        raise InputError(
+            f"the archive does not answer ({error.strerror or error})",
+            value=str(archive),
+            remedy="Check host and port, and whether the archive runs",
         ) from error
     entity: Any = AE(ae_title=archive.calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _PATIENCE_S
