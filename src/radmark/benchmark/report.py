@@ -18,6 +18,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from radmark import RESEARCH_USE, __version__
 from radmark.benchmark.grid import Arm, Source
@@ -555,6 +556,10 @@ def _few_panel(
         whiskers = np.maximum([y - low, high - y], 0)  # the mean of a skewed sample may lie outside its interval
         axis.errorbar(x, y, yerr=whiskers, label=arm, **looks[arm], marker="o", capsize=3)
     axis.set(xscale="log", yscale="log", xlabel="training images", ylabel=f"mean radial error ({unit})")
+    axis.set_xticks(sorted({_images(results, s) for s, _ in chosen}), minor=False)
+    axis.xaxis.set_minor_locator(NullLocator())
+    for ruler, which in ((axis.xaxis, "major"), (axis.yaxis, "major"), (axis.yaxis, "minor")):
+        getattr(ruler, f"set_{which}_formatter")(StrMethodFormatter("{x:g}"))  # 60, not 6 x 10^1
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
 
