@@ -685,9 +685,10 @@ def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reporte
         if r.value is not None:
             notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
             notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
-            title = r.title if r.side is None else f"{r.title}, {r.side}"
+            notes += () if r.side is None else (f"side: {r.side}",)
             points = np.array([landmarks[name] for name in r.points])
-            reported.append(Reported(title, r.value, r.unit, "POLYLINE", points, r.side, notes))
+            own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
+            reported.append(Reported(r.title, r.value, r.unit, "POLYLINE", points, r.side, own, notes))
     return reported
 
 

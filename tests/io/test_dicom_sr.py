@@ -70,6 +70,23 @@ def test_dcmtk_reads_the_whole_tree(report: Path) -> None:
     assert text.count("SCOORD") == 3
 
 
+def test_names_and_words_in_other_alphabets_arrive_and_no_warning_repeats_the_patients_name(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    image = film(
+        tmp_path / "film.dcm", BLANK, SpecificCharacterSet="ISO_IR 100", PatientName="Müller"
+    )  # no comma, no caret
+    angle = Reported("Tönnis angle", 7.5, "deg", "POLYLINE", CORNERS[:2], "left", ("sourcil_medial",), ("it – rises",))
+    write_dicom_sr(tmp_path / "r.dcm", image, prediction(), model="run-7", measurements=[angle])
+    sr = pydicom.dcmread(tmp_path / "r.dcm")
+    assert str(sr.PatientName) == "Müller"
+    text = run("dsrdump", "+U8", str(tmp_path / "r.dcm"))
+    assert "Tönnis angle" in text
+    assert re.search(r'\(37783008,SCT,"Acetabulum"\)>\s+<has concept mod CODE:\(,,"Laterality"\)=\(7771000', text)
+    assert "error" not in text.lower()
+    assert not [w for w in recwarn if "ller" in str(w.message)]
+
+
 def test_dciodvfy_finds_no_error(report: Path) -> None:
     lines = run("dciodvfy", str(report)).splitlines()
     assert "ComprehensiveSR" in lines
@@ -101,7 +118,10 @@ def test_a_file_that_is_no_dicom_is_refused(tmp_path: Path) -> None:
         write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.png", prediction(), model="run-7")
 
 
-@pytest.mark.parametrize("name", ["sella", "femoral_shaft_proximal_right", "femoral_shaft_proximal_left", "a" * 40])
+@pytest.mark.parametrize(
+    "name",
+    ["sella", "Tönnis angle of the hip", "femoral_shaft_proximal_right", "femoral_shaft_proximal_left", "a" * 40],
+)
 def test_codes_fit_old_viewers_and_tell_long_names_apart(name: str) -> None:
-    assert len(code_value(name)) <= CODE_LENGTH
+    assert len(code_value(name).encode()) <= CODE_LENGTH
     assert code_value(name) != code_value(name[:-1] + "x")

@@ -9,6 +9,7 @@ the anatomy they are on is coded in SNOMED CT. The report says that no person ha
 
 import hashlib
 import uuid
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Reported:
             axis, then of the short).
         points: (N, 2) xy in pixels of the image.
         side: of the patient, where it has one.
+        of: the landmarks it is computed from, which tell the anatomy it is on.
         notes: how it is defined, what its millimetres rest on, and every flag; in plain words.
     """
 
@@ -76,6 +78,7 @@ class Reported:
     shape: Literal["POINT", "POLYLINE", "CIRCLE", "ELLIPSE"]
     points: FloatArray
     side: Literal["left", "right"] | None = None
+    of: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -102,6 +105,17 @@ def write_dicom_sr(
         InputError: highdicom is not installed, the image is no DICOM image of this frame, a point lies outside it, or a value is
             not a number.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # highdicom's quote the patient's name
+        sr = _report(image, prediction, model, measurements, frame_number)
+        with replacing(path) as temporary:
+            sr.save_as(temporary, enforce_file_format=True)
+
+
+def _report(
+    image: Path, prediction: Prediction, model: str, measurements: Sequence[Reported], frame_number: int | None
+) -> Any:
+    """The report as a pydicom data set."""
     hd, codes, dcmread = _libraries()
     source = _source(image, prediction.landmarks.frame, dcmread)
     evidence = deepcopy(source)
@@ -109,9 +123,15 @@ def write_dicom_sr(
     evidence.Modality = "OT"
 
     def group(
-        kind: str, name: str, side: str | None, region: Any, numbers: list[Any], notes: Sequence[str] = ()
+        kind: str,
+        name: str,
+        side: str | None,
+        region: Any,
+        numbers: list[Any],
+        notes: Sequence[str] = (),
+        of: Sequence[str] = (),
     ) -> Any:
-        site = next((code for part, code in _SITES.items() if part in name), None)
+        site = next((code for n in (name, *of) for part, code in _SITES.items() if part in n), None)
         places = None
         if site is not None:
             laterality = None if side is None else _coded(hd, _LATERALITY[side][0], "SCT", _LATERALITY[side][1])
@@ -119,7 +139,8 @@ def write_dicom_sr(
             places = [hd.sr.FindingSite(anatomic_location=anatomy, laterality=laterality)]
         return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=hd.sr.TrackingIdentifier(
-                uid=hd.UID(), identifier=f"Cornerstone3DTools@^0.1.0:{kind}:{name}"
+                uid=hd.UID(),
+                identifier=f"Cornerstone3DTools@^0.1.0:{kind}:{name}{f' {side}' if side and side not in name else ''}",
             ),
             referenced_region=region,
             finding_category=codes.SCT.AnatomicalStructure,
@@ -168,7 +189,7 @@ def write_dicom_sr(
             m.shape, "EllipticalROI"
         )
         shown = region(m.shape, m.points, m.name)
-        groups.append(group(kind, m.name, m.side, shown, [number], m.notes))
+        groups.append(group(kind, m.name, m.side, shown, [number], m.notes, m.of))
 
     observer = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
@@ -201,8 +222,11 @@ def write_dicom_sr(
         series_description=RESEARCH_USE[:64],
     )
     _name_the_scheme(sr)
-    with replacing(path) as temporary:
-        sr.save_as(temporary, enforce_file_format=True)
+    # Our own words are not all ASCII, and the patient's name may have come in any character set.
+    sr.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in ("PatientName", "ReferringPhysicianName"):
+        setattr(sr, keyword, str(sr.get(keyword, "")))
+    return sr
 
 
 def code_value(name: str) -> str:
@@ -210,7 +234,7 @@ def code_value(name: str) -> str:
 
     The same name has the same code in every version of radmark.
     """
-    word = "".join(c if c.isalnum() else "_" for c in name)
+    word = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)  # some viewers count bytes
     return (
         word
         if len(word) <= CODE_LENGTH
