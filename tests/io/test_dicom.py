@@ -1,5 +1,7 @@
 """DICOM files as hospitals make them, written by pydicom, read by us; what the pixels mean is worked out by hand or by DCMTK."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from dicom_files import RAMP, film
 from programs import run
 from radmark.core import InputError, Spacing, SpacingSource
 from radmark.io import read_dataset, read_image, read_size, read_spacing
-from radmark.io.dicom import FLAGS, spacing_of
+from radmark.io.dicom import FLAGS, is_dicom, spacing_of
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -64,6 +66,16 @@ def test_overlay_bits_above_the_stored_ones_are_no_gray(tmp_path: Path) -> None:
     assert np.array_equal(read_image(film(tmp_path / "a.dcm", drawn)).pixels, RAMP)
 
 
+def test_an_empty_modality_lut_changes_nothing(tmp_path: Path) -> None:
+    empty: dict[str, Any] = {"ModalityLUTSequence": [], "RescaleSlope": "1", "RescaleIntercept": "-100"}
+    assert np.array_equal(read_image(film(tmp_path / "a.dcm", **empty)).pixels, RAMP)
+
+
+def test_a_highest_bit_outside_the_word_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="damaged or cut off"):
+        read_image(film(tmp_path / "a.dcm", HighBit=200))
+
+
 def test_values_that_lie_high_in_their_word_are_brought_down(tmp_path: Path) -> None:
     radiograph = read_image(film(tmp_path / "a.dcm", RAMP << 4, HighBit=15))
     assert np.array_equal(radiograph.pixels, RAMP)
@@ -99,22 +111,96 @@ def compressed(path: Path, syntax: str) -> Path:
             "JPEG2000Lossless": lambda a: imagecodecs.jpeg2k_encode(
                 a, codecformat="j2k", reversible=True, bitspersample=12
             ),
+            "HTJ2KLossless": imagecodecs.htj2k_encode,
+            "JPEGBaseline8Bit": imagecodecs.jpeg8_encode,
         }
-        ds.PixelData = pydicom.encaps.encapsulate([bytes(coders[syntax](ds.pixel_array))])
-        ds["PixelData"].VR = "OB"
-        ds["PixelData"].is_undefined_length = True
-        ds.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+        coded(ds, syntax, bytes(coders[syntax](ds.pixel_array)))
     ds.save_as(path)
     return path
 
 
-SYNTAXES = ("RLELossless", "JPEGLossless", "JPEGLosslessSV1", "JPEGLSLossless", "JPEG2000Lossless")
+def coded(ds: Any, syntax: str, frame: bytes) -> None:
+    ds.PixelData = pydicom.encaps.encapsulate([frame])
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+
+
+SYNTAXES = ("RLELossless", "JPEGLossless", "JPEGLosslessSV1", "JPEGLSLossless", "JPEG2000Lossless", "HTJ2KLossless")
+EIGHT_BITS = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_lossless_compression_changes_no_pixel(syntax: str, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 4096, (80, 70)).astype(np.uint16)
     assert np.array_equal(read_image(compressed(film(tmp_path / "a.dcm", pixels), syntax)).pixels, pixels)
+
+
+@pytest.mark.parametrize("syntax", [*SYNTAXES, "JPEGBaseline8Bit"])
+def test_a_compressed_picture_cut_off_inside_a_whole_file_is_refused(syntax: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(1, 256, (80, 70)).astype(np.uint8)
+    path = compressed(film(tmp_path / "a.dcm", pixels, bits=8), syntax)
+    ds = pydicom.dcmread(path)
+    frame = pydicom.encaps.get_frame(ds.PixelData, 0, number_of_frames=1)
+    for percent in (5, 30, 60, 90, 95):
+        coded(ds, syntax, frame[: len(frame) * percent // 100])
+        ds.save_as(path)
+        with pytest.raises(InputError, match="damaged or cut off"):
+            read_image(path)
+
+
+def patched(stream: bytes, marker: bytes, places: dict[int, bytes]) -> bytes:
+    """A code stream with other bytes at these distances behind a marker."""
+    data, at = bytearray(stream), stream.index(marker)
+    for offset, value in places.items():
+        data[at + offset : at + offset + len(value)] = value
+    return bytes(data)
+
+
+SMALL = np.zeros((64, 64), np.uint8)
+HUGE = {5: struct.pack(">2H", 60_000, 60_000)}
+BOMBS = {
+    "JPEGBaseline8Bit": patched(imagecodecs.jpeg8_encode(SMALL), b"\xff\xc0", HUGE),
+    "JPEGLossless": patched(imagecodecs.ljpeg_encode(SMALL, bitspersample=8), b"\xff\xc3", HUGE),
+    "JPEGLSLossless": patched(imagecodecs.jpegls_encode(SMALL), b"\xff\xf7", HUGE),
+    "JPEG2000Lossless": patched(
+        imagecodecs.jpeg2k_encode(SMALL, codecformat="j2k", reversible=True),
+        b"\xff\x51",
+        {6: struct.pack(">2I", 30_000, 30_000), 22: struct.pack(">2I", 30_000, 30_000)},
+    ),
+}
+
+
+@pytest.mark.parametrize("syntax", BOMBS)
+def test_a_compressed_picture_larger_than_its_file_says_is_not_decoded(
+    syntax: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ds = pydicom.dcmread(film(tmp_path / "a.dcm", SMALL, bits=8))
+    coded(ds, syntax, BOMBS[syntax])
+    ds.save_as(tmp_path / "a.dcm")
+    for name in ("jpeg8", "jpegsof3", "jpegls", "jpeg2k"):
+        monkeypatch.setattr(imagecodecs, f"{name}_decode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(InputError, match="damaged or cut off"):
+        read_image(tmp_path / "a.dcm")
+
+
+def test_a_colour_picture_of_another_size_than_its_file_says_is_refused(tmp_path: Path) -> None:
+    ds = pydicom.dcmread(film(tmp_path / "a.dcm", SamplesPerPixel=3, PhotometricInterpretation="RGB", **EIGHT_BITS))
+    coded(ds, "JPEGBaseline8Bit", imagecodecs.jpeg8_encode(np.zeros((30, 40, 3), np.uint8)))
+    ds.save_as(tmp_path / "a.dcm")
+    with pytest.raises(InputError, match="damaged or cut off"):
+        read_image(tmp_path / "a.dcm")
+
+
+def test_signed_padding_is_known_where_the_decoder_gives_no_signs(tmp_path: Path) -> None:
+    signed = RAMP.astype(np.int16)
+    signed[0] = -2000
+    ds = pydicom.dcmread(film(tmp_path / "a.dcm", signed, bits=16, PixelPaddingValue=-2000))
+    coded(ds, "JPEGLSLossless", imagecodecs.jpegls_encode(signed.view(np.uint16)))
+    ds.save_as(tmp_path / "a.dcm")
+    found = read_image(tmp_path / "a.dcm").pixels
+    assert (found[0] == found[1, 0]).all()  # 500, the darkest of the picture
+    assert np.array_equal(found[1:].astype(int), RAMP[1:].astype(int) + 2**15)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +272,10 @@ TALL = (0.150, 0.144)  # DICOM's order: rows (y) first
         ),
         ({"ImagerPixelSpacing": TALL, "EstimatedRadiographicMagnificationFactor": "0.8"}, 0.144, 0.150, "dicom-detector",
          "spacing_at_detector"),
+        (  # a marker of known size lies at most so far from the detector
+            {"ImagerPixelSpacing": (0.1550, 0.1550), "PixelSpacing": (0.1, 0.1), "PixelSpacingCalibrationType": "FIDUCIAL"},
+            0.1, 0.1, "dicom-geometry", "spacing_assumed_geometry",
+        ),
     ],
 )  # fmt: skip
 def test_millimetres_carry_where_they_come_from_and_x_is_the_second_number(
@@ -210,6 +300,9 @@ def test_millimetres_carry_where_they_come_from_and_x_is_the_second_number(
         ({"PixelSpacing": [0.01, 0.01]}, "spacing_not_believed"),
         ({"PixelSpacing": [0.15, 0.30]}, "spacing_not_believed"),
         ({"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.2, 0.2]}, "spacing_not_believed"),  # magnified twice: no
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.30, 0.15]}, "spacing_not_believed"),  # in y alone: no
+        ({"PixelAspectRatio": [2, 1]}, "pixels_not_square"),
+        ({"PixelAspectRatio": [1, 1]}, None),
         ({"SOPClassUID": XA, "ImagerPixelSpacing": [0.2, 0.2]}, "fluoroscopy_not_calibrated"),
     ],
 )
@@ -296,20 +389,38 @@ def test_a_file_without_a_suffix_is_known_by_its_first_bytes(tmp_path: Path) -> 
     assert np.array_equal(read_image(tmp_path / "IM000001").pixels, RAMP)
 
 
-def test_a_deflated_file_that_unpacks_to_more_than_a_gigabyte_is_not_unpacked(tmp_path: Path) -> None:
-    import zlib
+def test_the_index_of_a_disc_is_no_image(tmp_path: Path) -> None:
+    film(tmp_path / "a.dcm").rename(tmp_path / "DICOMDIR")  # the name is fixed by PS3.10
+    film(tmp_path / "a.dcm").rename(tmp_path / "IM000000")
+    assert [is_dicom(tmp_path / name) for name in ("DICOMDIR", "IM000000")] == [False, True]
 
+
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
+def test_a_bare_data_set_is_read_whatever_its_name(implicit: bool, little: bool, tmp_path: Path) -> None:
+    ds = pydicom.dcmread(film(tmp_path / "a.dcm"))
+    del ds.file_meta, ds.preamble
+    ds.PixelData = RAMP.astype("<u2" if little else ">u2").tobytes()
+    pydicom.dcmwrite(tmp_path / "IM000001", ds, implicit_vr=implicit, little_endian=little, enforce_file_format=False)
+    radiograph = read_image((tmp_path / "IM000001").rename(tmp_path / ("IM000001" if little else "IM000001.dcm")))
+    assert np.array_equal(radiograph.pixels, RAMP)
+    assert "no_preamble" in radiograph.flags
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_a_deflated_file_that_unpacks_to_gigabytes_is_not_unpacked(lying: bool, tmp_path: Path) -> None:
     path = film(tmp_path / "a.dcm")
     ds = pydicom.dcmread(path)
     ds.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
     ds.save_as(path)
     assert np.array_equal(read_image(path).pixels, RAMP)  # a harmless one is read
-    head = path.read_bytes()
-    head = head[: 144 + int.from_bytes(head[140:144], "little")]
+    head = bytearray(path.read_bytes())
+    del head[144 + int.from_bytes(head[140:144], "little") :]
+    if lying:  # pydicom does not mind a wrong group length
+        head[140:144] = b"\xff\xff\xff\x7f"
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     zeros = bytes(1 << 24)
-    path.write_bytes(head + b"".join(packer.compress(zeros) for _ in range(70)) + packer.flush())
-    with pytest.raises(InputError, match="more than a gigabyte"):
+    path.write_bytes(head + b"".join(packer.compress(zeros) for _ in range(6)) + packer.flush())
+    with pytest.raises(InputError, match="more than 20 times its size"):
         read_image(path)
 
 

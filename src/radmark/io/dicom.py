@@ -11,13 +11,14 @@ is bright.
 
 import logging
 import math
+import struct
 import warnings
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,19 +63,26 @@ _JPEGS = {
     "1.2.840.10008.1.2.4.81": "jpegls",
     "1.2.840.10008.1.2.4.90": "jpeg2k",
     "1.2.840.10008.1.2.4.91": "jpeg2k",
-    "1.2.840.10008.1.2.4.201": "htj2k",
-    "1.2.840.10008.1.2.4.202": "htj2k",
-    "1.2.840.10008.1.2.4.203": "htj2k",
+    "1.2.840.10008.1.2.4.201": "jpeg2k",  # imagecodecs' own HTJ2K decoder hides damage
+    "1.2.840.10008.1.2.4.202": "jpeg2k",
+    "1.2.840.10008.1.2.4.203": "jpeg2k",
 }
 """Transfer syntax -> the codec of imagecodecs that reads it."""
-_INFLATED_AT_MOST = 2**30
-"""Bytes a deflated file may grow to; a bomb grows to a thousand times its size."""
+_DEFLATE_RATIO, _DEFLATE_FREE = 20, 2**23
+"""How many times its size a deflated file may grow to, and the bytes it may in any case; films shrink to a half or a fifth, and a
+bomb grows a thousand times and then takes pydicom minutes to walk through."""
+_BARE = (b"\2\0\0\0", b"\x08\0\0\0", b"\x08\0\5\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
+"""How a file without preamble begins: the first attribute of its header, or of a data set that has none."""
+_LONG_LENGTHS = (b"OB", b"OW", b"UN", b"UT", b"SQ", b"OD", b"OF", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV")
 
 MIN_MM, MAX_MM = 0.02, 1.0
 """Millimetres a pixel of a radiograph can have; 1.0 and more is what programs write that know nothing."""
 
 _FACTORS = (0.9, 1.6)
 """How much larger than the patient a film on the detector can be."""
+
+_MARKED_AT_MOST = 1.5
+"""The same, as a marker of known size may say."""
 
 _LOSSY_RATIO = 10.0
 
@@ -110,18 +118,22 @@ FLAGS = {
     "burned_in_annotation": "the pixels hold text, which may name the patient",
     "colour": "a colour picture, perhaps a screenshot",
     "polarity_contradicts_itself": "MONOCHROME1 with an identity presentation LUT; shown as the LUT says",
+    "pixels_not_square": "the pixels are not square, by a ratio the file states without millimetres: angles are wrong",
     "no_preamble": "the file lacks DICOM's first 132 bytes",
 }
 """Every flag, in words."""
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file says that it is DICOM, by its first bytes or else by its suffix."""
+    """Whether a file says that it is DICOM, by its suffix or by its first bytes; those may lack the preamble."""
+    if path.name == "DICOMDIR":  # the index of a study on a disc, which is no image
+        return False
     if path.suffix.lower() in DICOM_SUFFIXES:
         return True
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            head = file.read(132)
+            return head[128:] == b"DICM" or head[:4] in _BARE
     except OSError:
         return False
 
@@ -215,10 +227,12 @@ def spacing_of(
 
     corrected = pixel is not None and imager is not None and not np.allclose(pixel, imager, rtol=1e-3)
     if pixel is not None and imager is not None and corrected:
-        factor = imager[1] / pixel[1] if pixel[1] > 0 else math.nan
-        if not _FACTORS[0] <= factor <= _FACTORS[1]:
+        factors = [
+            on_detector / given if given > 0 else math.nan for on_detector, given in zip(imager, pixel, strict=True)
+        ]
+        if not all(_FACTORS[0] <= factor <= _FACTORS[1] for factor in factors):
             return None, "spacing_not_believed"
-        if calibration == "FIDUCIAL" and factor >= 1:
+        if calibration == "FIDUCIAL" and all(1 <= factor <= _MARKED_AT_MOST for factor in factors):
             return made(pixel, SpacingSource.DICOM_FIDUCIAL, None)
         return made(pixel, SpacingSource.DICOM_GEOMETRY, "spacing_assumed_geometry")
     if calibration in ("FIDUCIAL", "GEOMETRY") and pixel is not None and imager is None:
@@ -284,20 +298,36 @@ def _has_preamble(path: Path) -> bool:
 def _refuse_bomb(path: Path) -> None:
     """A deflated file is inflated whole before anything can be looked at, so its size is measured first."""
     with path.open("rb") as file:
-        head = file.read(4096)
-        if _DEFLATED.encode() not in head:
+        meta, size = _meta(file), path.stat().st_size
+        if _DEFLATED.encode() not in meta:
             return
-        start = 132 + 12 + int.from_bytes(head[140:144], "little")  # the preamble, and the group that is never deflated
-        file.seek(start)
         inflater, grown = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        while chunk := inflater.unconsumed_tail or file.read(1 << 16):
+        while not inflater.eof and (chunk := inflater.unconsumed_tail or file.read(1 << 16)):
             grown += len(inflater.decompress(chunk, 1 << 20))
-            if grown > _INFLATED_AT_MOST:
+            if grown > max(_DEFLATE_FREE, _DEFLATE_RATIO * size):
                 raise InputError(
-                    "the file unpacks to more than a gigabyte, which no radiograph does",
+                    f"the file unpacks to more than {_DEFLATE_RATIO} times its size, which no radiograph does",
                     file=path,
                     remedy="Export it without deflate compression",
                 )
+        if not inflater.eof:
+            raise ValueError("the deflated data do not end")
+
+
+def _meta(file: BinaryIO) -> bytes:
+    """The file's meta information, which is never deflated; `file` is left behind it.
+
+    Its end is where another group begins. Group length says so too, and can lie.
+    """
+    start = 132 if file.read(132)[128:] == b"DICM" else 0
+    file.seek(start)
+    while (head := file.read(8))[:2] == b"\2\0":
+        vr = head[4:6]
+        length = file.read(4) if vr in _LONG_LENGTHS else head[6:8] if vr.isalpha() else head[4:8]  # or there is no VR
+        file.seek(int.from_bytes(length, "little"), 1)
+    end = file.tell() - len(head)
+    file.seek(start)
+    return file.read(end - start)
 
 
 def _checked(ds: Any, path: Path, max_pixels: int) -> None:
@@ -376,6 +406,9 @@ def _spacing(ds: Any, flags: list[str]) -> Spacing | None:
     )
     if flag is not None:
         flags.append(flag)
+    aspect = _pair(ds, "PixelAspectRatio")
+    if spacing is None and aspect is not None and aspect[0] != aspect[1]:
+        flags.append("pixels_not_square")
     return spacing
 
 
@@ -405,11 +438,11 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
     raw = _decoded(ds, path, frame)
     if _word(ds, "PhotometricInterpretation") == "PALETTE COLOR":
         raw = apply_color_lut(raw, ds)
+    if raw.ndim not in (2, 3) or raw.shape[:2] != (ds.Rows, ds.Columns):
+        raise ValueError("not one picture of the stated size")
     if raw.ndim == 3:
         flags.append("colour")
         return np.ascontiguousarray(raw if raw.dtype.itemsize == 1 else raw.astype(np.uint16))
-    if raw.ndim != 2 or raw.shape != (ds.Rows, ds.Columns):
-        raise ValueError("not one picture of the stated size")
 
     bits = int(ds.BitsStored)
     signed = int(ds.PixelRepresentation) == 1
@@ -418,15 +451,19 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
             "the gray values need more than 16 bits", file=path, value=bits, remedy="Export the image with 16 bits"
         )
     # Bits beyond those stored may hold overlays. Those stored may lie high in their word.
-    shift = max(0, int(ds.get("HighBit", bits - 1)) - bits + 1)
+    high = int(ds.get("HighBit", bits - 1))
+    if high >= int(ds.BitsAllocated):
+        raise ValueError("the highest bit lies outside the word")
+    shift = max(0, high - bits + 1)
     values = (raw.astype(np.int64) >> shift) & ((1 << bits) - 1)
-    background = _padding(ds, raw)
+    stored = [raw]
     if signed:
         values ^= 1 << (bits - 1)  # two's complement to "so much above the lowest": the same order, no sign
+        stored.append(values - (1 << (bits - 1)))  # decoders of JPEG give the bits without their sign
+    background = _padding(ds, stored)
     falls = (_number(ds, "RescaleSlope") or 1.0) < 0
-    if "ModalityLUTSequence" in ds:
-        stored = values - (1 << (bits - 1) if signed else 0)
-        looked_up = np.asarray(apply_modality_lut(stored, ds)).astype(np.int64)
+    if ds.get("ModalityLUTSequence"):
+        looked_up = np.asarray(apply_modality_lut(values - (1 << (bits - 1) if signed else 0), ds)).astype(np.int64)
         values, bits, falls = looked_up, max(1, int(looked_up.max()).bit_length()), False
     if _inverted(ds, flags) != falls:
         values = (1 << bits) - 1 - values
@@ -446,6 +483,8 @@ def _decoded(ds: Any, path: Path, frame: int) -> NDArray[Any]:
     from pydicom.pixels.utils import pixel_array
 
     syntax = ds.file_meta.get("TransferSyntaxUID") if hasattr(ds, "file_meta") else None
+    if syntax is None and not ds["PixelData"].is_undefined_length:
+        syntax = _as_read(ds)
     if syntax is None:
         raise InputError(
             "the file does not say how its pixels are stored", file=path, remedy="Export it anew, as DICOM Part 10"
@@ -462,7 +501,50 @@ def _decoded(ds: Any, path: Path, frame: int) -> NDArray[Any]:
             remedy="Export the image uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE",
         )
     coded = get_frame(ds.PixelData, frame, number_of_frames=int(ds.get("NumberOfFrames") or 1))
+    if coded[4:8] == b"jP  ":  # a JP2 file, where only its code stream belongs
+        coded = coded[coded.find(b"\xff\x4f\xff\x51") :]
+    _check_coded(coded, ds)
     return np.asarray(getattr(imagecodecs, f"{decode}_decode")(coded))
+
+
+def _as_read(ds: Any) -> str:
+    """The transfer syntax of a data set without meta information, as pydicom guessed it; set, for pydicom asks for it again."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID
+
+    implicit, little = ds.original_encoding
+    syntax = "1.2.840.10008.1.2" + ("" if implicit else ".1" if little else ".2")
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
+    return syntax
+
+
+def _check_coded(coded: bytes, ds: Any) -> None:
+    """That a JPEG of any kind is as large as the header says, before a decoder takes its word for it, and that it ends.
+
+    Raises:
+        ValueError: it is not, or it does not.
+    """
+    at = 2  # behind the start of the image
+    while True:
+        marker, length = coded[at : at + 2], int.from_bytes(coded[at + 2 : at + 4], "big")
+        if len(marker) < 2 or marker[0] != 0xFF:
+            raise ValueError("no size in the compressed picture")
+        if marker == b"\xff\x51":  # JPEG 2000: the extent of the grid, less where the picture begins on it
+            right, bottom, left, top = struct.unpack(">4I", coded[at + 6 : at + 22])
+            size = bottom - top, right - left
+            break
+        # Start of frame, of JPEG and of JPEG-LS. C4, C8 and CC are tables between them.
+        if marker[1] == 0xF7 or (0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC)):
+            size = struct.unpack(">2H", coded[at + 5 : at + 9])
+            break
+        at += 1 if marker[1] == 0xFF else 2 + length  # any number of FF may stand before a marker
+    if size != (ds.Rows, ds.Columns):
+        raise ValueError("the compressed picture is of another size than the file says")
+    # libjpeg paints gray what is missing, and CharLS looks for it for seconds; OpenJPEG refuses. The mark cannot occur among
+    # the pixels.
+    if marker != b"\xff\x51" and coded.rfind(b"\xff\xd9") < at:
+        raise ValueError("the compressed picture is cut off")
 
 
 def _inverted(ds: Any, flags: list[str]) -> bool:
@@ -474,10 +556,10 @@ def _inverted(ds: Any, flags: list[str]) -> bool:
     return shape == "INVERSE" or (not shape and dark_is_high)
 
 
-def _padding(ds: Any, raw: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """(H, W) which pixels are no part of the picture; they are made as dark as its darkest."""
+def _padding(ds: Any, stored: Sequence[NDArray[Any]]) -> NDArray[np.bool_] | None:
+    """(H, W) which pixels are, in one way of reading them, no part of the picture; they are made as dark as its darkest."""
     value, limit = ds.get("PixelPaddingValue"), ds.get("PixelPaddingRangeLimit")
     if not isinstance(value, int):
         return None
     low, high = sorted((value, limit if isinstance(limit, int) else value))
-    return (raw >= low) & (raw <= high)
+    return np.any([(values >= low) & (values <= high) for values in stored], axis=0)
