@@ -633,7 +633,7 @@ def test_overwrite_of_a_demo_spares_a_folder_that_only_has_the_name_of_one_of_it
 ) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "films-of-ten-years.csv").write_text("mine", encoding="utf-8")
-    monkeypatch.setattr(cli, "DEMO_IMAGES", {"train": 0})  # were it to go on, it would stop there
+    monkeypatch.setattr("radmark.cli.demo.DEMO_IMAGES", {"train": 0})  # were it to go on, it would stop there
     with untouched(tmp_path):
         assert str(tmp_path) in refused("demo", "--out", tmp_path, "--overwrite")
 
@@ -817,7 +817,7 @@ def test_ctrl_c_in_the_demos_training_ends_the_demo(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("radmark.train.loop.train", train)
-    monkeypatch.setattr(cli, "DEMO_IMAGES", {"train": 2, "test": 1})
+    monkeypatch.setattr("radmark.cli.demo.DEMO_IMAGES", {"train": 2, "test": 1})
     monkeypatch.setattr(cli, "read_recipe", lambda name: read_recipe(str(walk.recipe)))  # noqa: ARG005
     said = radmark("demo", "--out", tmp_path / "demo")
     assert said.code == 130

@@ -14,7 +14,7 @@ from radmark.benchmark.grid import read_grid
 from radmark.benchmark.report import sentence, write_benchmark_report
 from radmark.benchmark.results import Results, read_results
 from radmark.benchmark.run import prepare
-from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
+from radmark.cli.common import read_case as read
 from radmark.core import Case, InputError, Landmarks, Prediction, Radiograph
 from radmark.evaluate.metrics import Difference, point_errors
 from radmark.io import write_predictions_csv

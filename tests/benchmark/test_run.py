@@ -13,7 +13,7 @@ from radmark.benchmark.grid import Grid, read_grid
 from radmark.benchmark.plan import Cell
 from radmark.benchmark.results import read_results
 from radmark.benchmark.run import RayOptions, prepare, run_here, run_on_ray
-from radmark.cli import _read as read  # pyright: ignore[reportPrivateUsage]
+from radmark.cli.common import read_case as read
 from radmark.core.errors import InputError
 from radmark.train.loop import Row
 

@@ -1,0 +1,182 @@
+"""`radmark predict`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from radmark.cli.common import load_predictor, parse_spacing
+from radmark.core.errors import InputError
+
+if TYPE_CHECKING:
+    from radmark.core.frame import Spacing
+    from radmark.core.landmarks import Landmarks
+    from radmark.core.prediction import Prediction
+    from radmark.core.radiograph import Radiograph
+    from radmark.io.dicom_sr import Reported
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Find the landmarks of radiographs and write them to one file, in pixels of each image file."""
+
+    run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The folder `radmark train` made."""
+
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES...")]
+    """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
+
+    out: Path
+    """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, or, for a DICOM image, .dcm: a
+    Structured Report for the archive it came from. Reports of several images: a folder, and --format dcm."""
+
+    format: Literal["csv", "json", "dcm"] | None = None
+    """Of --out; by default told by its suffix."""
+
+    frame: int | None = None
+    """Of DICOM files of several frames, which one, from 1."""
+
+    images_of: Path | None = None
+    """Folder of the images an annotation CSV names."""
+
+    spacing_mm: str | None = None
+    """Millimetres per pixel, V or X,Y; written along."""
+
+    absent_below: float = 0.0
+    """State a landmark absent where the model's confidence is less than this."""
+
+    skip_bad: bool = False
+    """Leave out images that cannot be read, say which, and go on. By default nothing is written then."""
+
+    overwrite: bool = False
+    """Replace --out."""
+
+    def run(self) -> int:
+        """Predict and write."""
+        from radmark.console import err, out
+        from radmark.io import IMAGE_SUFFIXES, read_image, write_predictions_csv, write_predictions_json
+
+        write = {"csv": write_predictions_csv, "json": write_predictions_json}
+        suffix = self.format or self.out.suffix.removeprefix(".").lower()
+        if suffix not in (*write, "dcm"):
+            raise InputError(
+                "the format to write is not known",
+                file=self.out,
+                value=suffix,
+                remedy=f"End --out in {', '.join('.' + name for name in write)} or .dcm, or give --format",
+            )
+        spacing = parse_spacing(self.spacing_mm)
+        files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        outs = self._outs(list(files), suffix)
+        predictor = load_predictor(self.run_folder, self.absent_below)
+        predictions: list[Prediction] = []
+        for name, (path, own_spacing) in files.items():
+            try:
+                radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
+                predictions.append(predictor(name, radiograph))
+                if suffix == "dcm":
+                    self._report(outs[name], path, radiograph, predictions[-1])
+            except InputError as error:
+                if not self.skip_bad:
+                    raise
+                err.print(f"left out: {error}")
+        if not predictions:
+            raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
+        if suffix in write:
+            write[suffix](self.out, predictions)
+        out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
+        return 0
+
+    def _outs(self, names: Sequence[str], suffix: str) -> dict[str, Path]:
+        """The file each image's result goes to, none of which is somebody's already."""
+        from radmark.io.atomic import claim_file
+
+        outs = dict.fromkeys(names, self.out)
+        if suffix == "dcm" and self.out.suffix.lower() != ".dcm":
+            outs = {name: self.out / f"{name.replace('/', '_')}.sr.dcm" for name in names}
+        elif suffix == "dcm" and len(names) > 1:
+            raise InputError(
+                f"a DICOM report is of one image, and {len(names)} are given",
+                file=self.out,
+                remedy="Give a folder as --out, and --format dcm",
+            )
+        for file in set(outs.values()):
+            claim_file(file, overwrite=self.overwrite)
+        return outs
+
+    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction") -> None:
+        from radmark.checkpoint import model_name
+        from radmark.io.dicom_sr import write_dicom_sr
+
+        write_dicom_sr(
+            to,
+            image,
+            prediction,
+            model=model_name(self.run_folder),
+            measurements=_reported(prediction.landmarks, radiograph),
+            frame_number=self.frame,
+        )
+
+
+def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
+    """What can be measured on a film, as its DICOM report holds it: each with its points as one line."""
+    import numpy as np
+
+    from radmark.io.dicom_sr import Reported
+    from radmark.measure import measure
+
+    flags = radiograph.flags
+    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
+    side = "left" if radiograph.side == "left" else "right" if radiograph.side == "right" else None
+    reported: list[Reported] = []
+    for r in measure(landmarks, side=side, display=display):
+        if r.value is not None:
+            notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
+            notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
+            notes += () if r.side is None else (f"side: {r.side}",)
+            points = np.array([landmarks[name] for name in r.points])
+            own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
+            reported.append(Reported(r.title, r.value, r.unit, "POLYLINE", points, r.side, own, notes))
+    return reported
+
+
+def _image_files(
+    given: Sequence[Path], images_of: Path | None, suffixes: Sequence[str]
+) -> "dict[str, tuple[Path, Spacing | None]]":
+    """Name -> file and the spacing stated for it, in the order given, folders by name.
+
+    Raises:
+        InputError: nothing there, or two files of one name (their rows could not be told apart).
+    """
+    from radmark.io import read_dataset
+    from radmark.io.dicom import is_dicom
+
+    files: dict[str, tuple[Path, Spacing | None]] = {}
+
+    def add(name: str, path: Path, spacing: "Spacing | None" = None) -> None:
+        if name in files:
+            raise InputError(
+                f"two images have the name {name}", file=path, remedy="Rename one, or predict them in two goes"
+            )
+        files[name] = (path, spacing)
+
+    for path in given:
+        if path.is_dir():
+            for file in sorted(path.rglob("*")):
+                # A study as archives export it: files without a suffix.
+                if file.is_file() and (file.suffix.lower() in suffixes or (not file.suffix and is_dicom(file))):
+                    add(file.relative_to(path).as_posix(), file)
+        elif path.suffix.lower() == ".csv":
+            for case in read_dataset(path, images_of or path.parent).cases:
+                add(case.name, case.image, case.landmarks.frame.spacing)
+        elif path.is_file():
+            add(path.name, path)
+        else:
+            raise InputError("there is no such image or folder", file=path, remedy="Check the path")
+    if not files:
+        raise InputError(
+            "no image found", file=", ".join(map(str, given)), remedy=f"Images end in {', '.join(sorted(suffixes))}"
+        )
+    return files

@@ -1,0 +1,58 @@
+"""`radmark train`."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from radmark.cli.common import Annotations, need_torch, read_case
+from radmark.config import Config
+
+DEFAULT_RECIPE = "cpu"
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a landmark detector. RUN then holds the model, the whole config, the split, the log and the curves."""
+
+    data: Annotations
+
+    out: Path
+    """The run's folder, RUN."""
+
+    recipe: str = DEFAULT_RECIPE
+    """A shipped recipe's name or a TOML file; the settings below are its own unless a flag changes them."""
+
+    resume: bool = False
+    """Go on with an interrupted run, from the end of its last whole epoch."""
+
+    overwrite: bool = False
+    """Replace what is in --out."""
+
+    config: Config = dataclasses.field(default_factory=Config)
+
+    def run(self) -> int:
+        """Train, and say where the model is."""
+        from radmark.console import TrainingProgress, epoch_words, out
+        from radmark.io import read_dataset
+
+        dataset = read_dataset(self.data.annotations, self.data.images, **self.data.options())
+        out.print(f"{len(dataset)} radiographs, {len(dataset.scheme)} landmarks ({dataset.scheme.name})")
+        need_torch()
+        from radmark.checkpoint import MODEL_FILE, TRAINING_FILE
+        from radmark.train.loop import train
+
+        model = self.out / MODEL_FILE
+        try:
+            with TrainingProgress() as progress:
+                kept = train(
+                    dataset, self.config, self.out, read_case, progress, resume=self.resume, overwrite=self.overwrite
+                )
+        except KeyboardInterrupt:
+            resumable = (self.out / TRAINING_FILE).is_file()
+            left = f"{model} is the model of the last whole epoch; --resume goes on" if resumable else "no model yet"
+            print(f"\nStopped: {left}.", file=sys.stderr)
+            return 130
+        out.print(f"kept {epoch_words(kept.facts['history'][kept.epoch])}")
+        out.print(f"{model}  (curves: {self.out / 'curves.png'}, log: {self.out / 'log.csv'})")
+        return 0
