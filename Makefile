@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 # uv from the PATH, or the one that pip brings.
 UV = $$(command -v uv || echo "$(PYTHON) -m uv")
-PIN = $(UV) pip compile --quiet --universal --python-version 3.11 --extra train --extra ray --extra dicom --group dev \
+PIN = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .PHONY: help venv demo test test-fast check format bench pins clean
