@@ -153,7 +153,15 @@ class TrainConfig:
     """Passes over the training images."""
 
     batch_size: int = 18
-    """Images in a step."""
+    """Images in a step, of all processes together."""
+
+    accumulate: int = 1
+    """Pieces each batch is computed in, one after the other, where it does not fit the memory as a whole. Batch normalisation
+    then sees a piece at a time."""
+
+    recompute: bool = False
+    """Compute each of the network's stages twice instead of keeping what it computed: about a third slower, a fraction of
+    the memory, the same numbers."""
 
     learning_rate: float = 1e-4
     """Adam's step size."""
@@ -248,6 +256,7 @@ class Config:
             (not 0 <= a.noise <= 1, "noise", a.noise, "Give 0 to 1"),
             (t.epochs < 1, "epochs", t.epochs, "Give 1 or more"),
             (t.batch_size < 1, "batch_size", t.batch_size, "Give 1 or more"),
+            (t.accumulate < 1, "accumulate", t.accumulate, "Give 1 or more"),
             (not 0 < t.learning_rate < 1, "learning_rate", t.learning_rate, "Give a number between 0 and 1"),
             (
                 t.select == "best" and d.validation_fraction == 0,

@@ -1,6 +1,8 @@
 """The network: a gray letterboxed radiograph in, maps of logits out, one for each landmark on each of its levels."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from segmentation_models_pytorch.base import SegmentationHead
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from radmark.config import ModelConfig
 from radmark.core.errors import InputError
@@ -37,21 +40,44 @@ class LandmarkNet(nn.Module):
         self.coarse_heads = nn.ModuleList(nn.Conv2d(c, n_landmarks, kernel_size=1) for c in reversed(channels))
         self.mean: Tensor
         self.std: Tensor
+        self.recompute = False
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, gray: Tensor) -> tuple[Tensor, ...]:
         """(B, 1, S, S) in [0, 1] -> `levels` maps of logits, the finest first."""
-        features = self.unet.encoder((gray - self.mean) / self.std)
+        features = self._stage(self.unet.encoder, (gray - self.mean) / self.std)
         # The library's decoder, block by block, for what lies between them.
         *shapes, _ = [feature.shape[2:] for feature in features]
         skips = features[1:-1]
         decoded = [self.unet.decoder.center(features[-1])]
         for i, block in enumerate(self.unet.decoder.blocks):
             skip = skips[-1 - i] if i < len(skips) else None
-            decoded.append(block(decoded[-1], *shapes[-1 - i], skip_connection=skip))
+            decoded.append(self._stage(block, decoded[-1], *shapes[-1 - i], skip_connection=skip))
         heads = [self.unet.segmentation_head, *self.coarse_heads]
         return tuple(head(level) for head, level in zip(heads, reversed(decoded), strict=False))
+
+    def _stage(self, part: nn.Module, *inputs: Any, **named: Any) -> Any:
+        """A part's outputs; with `recompute` what lies inside it is not kept but computed again for the gradient."""
+        if not (self.recompute and self.training):
+            return part(*inputs, **named)
+        return checkpoint(part, *inputs, **named, use_reentrant=False, context_fn=lambda: (nullcontext(), _still(part)))
+
+
+@contextmanager
+def _still(part: nn.Module) -> Iterator[None]:
+    """Running averages that stay where they are: the second time a batch is computed it must not be counted again."""
+    norms = [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    counted = [norm.num_batches_tracked.clone() for norm in norms]  # pyright: ignore[reportOptionalMemberAccess]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum, count in zip(norms, momenta, counted, strict=True):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(count)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def build(config: ModelConfig, n_landmarks: int) -> LandmarkNet:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from radmark import checkpoint as store
 from radmark.config import Config
 from radmark.core import Case, Dataset, InputError, Radiograph
 from radmark.infer import Predictor
-from radmark.train.loop import learning_rate, split_for_training, train
+from radmark.train.loop import learning_rate, levels_loss, split_for_training, train
 from watching import Silent
 
 Squares = tuple[Dataset, Callable[[Case], Radiograph]]
@@ -114,6 +115,28 @@ def test_each_loss_trains_a_film_by_heart(
     for case in two.cases:
         found = predictor(case.name, read(case)).landmarks
         assert np.abs(found.points - case.landmarks.points).max() < 2
+
+
+def test_of_blank_maps_the_loss_is_the_logarithm_of_how_many_places_each_level_and_their_product_have(
+    small: Config,
+) -> None:
+    config = changed(small, model={"levels": 2, "stride": 2})
+    maps = [torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 16, 16)]  # a uniform belief: log of the number of pixels
+    points, states = torch.full((1, 2, 2), 30.0), torch.zeros(1, 2, dtype=torch.int8)
+    apart = (math.log(32 * 32) + math.log(16 * 16)) / 2
+    loss = levels_loss(maps, points, states, 3, config)
+    assert loss.item() == pytest.approx((apart + math.log(32 * 32)) / 2, rel=1e-6)
+
+
+def test_the_levels_learn_of_each_other_through_their_product(small: Config) -> None:
+    config = changed(small, model={"levels": 2, "stride": 2})
+    finest, coarse = torch.zeros(1, 2, 32, 32, requires_grad=True), torch.zeros(1, 2, 16, 16)
+    coarse[..., 8:, 8:] = 5.0  # the coarser level already knows the quarter that (40, 40) of 64 lies in
+    points, states = torch.full((1, 2, 2), 40.0), torch.zeros(1, 2, dtype=torch.int8)
+    levels_loss([finest, coarse], points, states, 0, config).backward()
+    assert finest.grad is not None
+    # So there is less to push down in the quarters that are ruled out than in the one that is not.
+    assert finest.grad[0, 0, :12, :12].sum() < finest.grad[0, 0, 24:, 24:].sum()
 
 
 def test_a_folder_that_holds_something_is_refused(squares: Squares, small: Config, tmp_path: Path) -> None:

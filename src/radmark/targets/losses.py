@@ -4,6 +4,7 @@ Both look at the whole map once and then only at the regions' own pixels, a few 
 """
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional
 
@@ -102,5 +103,13 @@ def everywhere_cross_entropy(logits: Tensor, weight: float, placed: Tensor, trai
 
 
 def _mean(per_map: Tensor, trained: Tensor) -> Tensor:
+    """The mean over the trained maps. Where several processes share a batch the count is of all of them, so that the mean of
+    their losses is the loss of the whole batch however the trained maps are spread."""
+    count = trained.sum()
+    if dist.is_available() and dist.is_initialized():
+        count = count.float()
+        dist.all_reduce(count)
+        count = count / dist.get_world_size()
     # where(), not a product: a map that is not trained may hold anything.
-    return torch.where(trained, per_map, 0.0).sum() / trained.sum().clamp(min=1)
+    total = torch.where(trained, per_map, 0.0).sum()
+    return total / torch.where(count > 0, count, 1.0)

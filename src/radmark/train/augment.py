@@ -39,6 +39,8 @@ def augment(
     generator: torch.Generator,
     *,
     mirrored: Sequence[int],
+    part: slice = slice(None),
+    of: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw and apply the augmentations of `config`; a no-op, bit for bit, where they are off.
 
@@ -52,17 +54,20 @@ def augment(
         generator: on the CPU, so that the draws do not depend on the device. What is off draws nothing, and the rotation
             draws first: a run that only rotates is repeated whatever else this function learns.
         mirrored: K indices, `Scheme.mirrored`.
+        part: which of the batch's images these are, where several processes share it; each draws for all of them, so that an
+            image is changed alike whoever trains it.
+        of: the number of images in the whole batch; by default these.
     """
-    n, device = len(gray), gray.device
+    n, device = len(gray) if of is None else of, gray.device
 
     def either_way(largest: float, *shape: int) -> Tensor:
-        return (2 * torch.rand(shape, generator=generator) - 1) * largest
+        return ((2 * torch.rand(shape, generator=generator) - 1) * largest)[part]
 
     rotates = config.rotate_deg > 0 and config.rotate_probability > 0
     if rotates or config.scale > 0 or config.shift > 0:
-        angles, scales, shifts = torch.zeros(n), torch.ones(n), torch.zeros(n, 2)
+        angles, scales, shifts = torch.zeros(len(gray)), torch.ones(len(gray)), torch.zeros(len(gray), 2)
         if rotates:
-            draws = torch.rand(2, n, generator=generator)
+            draws = torch.rand(2, n, generator=generator)[:, part]
             angles = (2 * draws[0] - 1) * config.rotate_deg * (draws[1] < config.rotate_probability)
         if config.scale > 0:
             scales = 1 + either_way(config.scale, n)
@@ -70,7 +75,7 @@ def augment(
             shifts = either_way(config.shift * gray.shape[-1], n, 2)
         gray, points = move(gray, points, angles.to(device), scales.to(device), shifts.to(device))
     if config.mirror_probability > 0:
-        chosen = torch.rand(n, generator=generator) < config.mirror_probability
+        chosen = torch.rand(n, generator=generator)[part] < config.mirror_probability
         gray, points, states = mirror(gray, points, states, chosen.to(device), mirrored)
 
     if config.gamma > 0:
@@ -81,8 +86,11 @@ def augment(
     if config.brightness > 0:
         gray = gray + either_way(config.brightness, n, 1, 1, 1).to(device)
     if config.noise > 0:
-        deviations = config.noise * torch.rand(n, 1, 1, 1, generator=generator)
-        gray = gray + (deviations * torch.randn(gray.shape, generator=generator)).to(device)
+        deviations = config.noise * torch.rand(n, 1, 1, 1, generator=generator)[part]
+        # Noise is as large as the images: each image's comes from a seed of its own, so that nobody draws another's.
+        seeds = torch.randint(2**62, (n,), generator=generator)[part].tolist()
+        grains = [torch.randn(gray.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        gray = gray + (deviations * torch.stack(grains)).to(device)
     if max(config.gamma, config.contrast, config.brightness, config.noise) > 0:
         gray = gray.clamp(0, 1)
     return gray, points, states

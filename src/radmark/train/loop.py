@@ -9,6 +9,7 @@ interrupted goes on as if it had not been: bit for bit on the CPU.
 
 import ctypes
 import dataclasses
+import itertools
 import math
 import sys
 import time
@@ -32,7 +33,7 @@ from radmark.core.scheme import Scheme, one_sided
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
-from radmark.targets.levels import on_map
+from radmark.targets.levels import combine, on_map
 from radmark.targets.losses import (
     everywhere_cross_entropy,
     heatmap_mse,
@@ -45,6 +46,7 @@ from radmark.targets.schedule import radius_px
 from radmark.train.augment import augment
 from radmark.train.curves import draw_curves
 from radmark.train.data import Samples, load_samples
+from radmark.train.together import gather_lists, launched, own_part, share_batch_statistics
 
 CURVES_EVERY_S = 30.0
 """Drawing the curves takes a third of a second; a short epoch should not pay it each time."""
@@ -72,6 +74,14 @@ class Watch(Protocol):
     def epoch(self, row: Row) -> None:
         """An epoch ended; its model is on disk."""
         ...
+
+
+class _Unwatched:
+    """What the processes after the first tell: nothing."""
+
+    def image(self, done: int, total: int) -> None: ...
+    def step(self, epoch: int, epochs: int, done: int, total: int) -> None: ...
+    def epoch(self, row: Row) -> None: ...
 
 
 def train(
@@ -106,11 +116,24 @@ def train(
     split = split_for_training(dataset, config)
     if config.augment.mirror_probability > 0:
         _refuse_unmirrored(dataset.scheme)
+    # Started by torchrun or srun, this very function runs in every process; the first of them alone writes.
+    here, machines = launched()
+    fabric = Fabric(
+        accelerator=_accelerator(config),
+        devices=here,
+        num_nodes=machines,
+        strategy="ddp" if here * machines > 1 else "auto",
+        precision=_precision(config),  # pyright: ignore[reportArgumentType]
+    )
+    fabric.launch()
+    first = fabric.is_global_zero
+    watch = watch if first else _Unwatched()
     if resume:
         began = _resumable(run, config, split, dataset)
     else:
         began = None
-        check_folder(run, overwrite=overwrite, ours=RUN_FILES)
+        if first:
+            check_folder(run, overwrite=overwrite, ours=RUN_FILES)
 
     # --- data -----------------------------------------------------------------------------------------------------------
     parts = {name: dataset.subset(split.parts[name]).cases for name in ("train", "val") if split.parts.get(name)}
@@ -130,11 +153,13 @@ def train(
 
     # --- model ----------------------------------------------------------------------------------------------------------
     keep_freed_memory()
-    fabric = Fabric(accelerator=_accelerator(config), devices=1, precision=_precision(config))  # pyright: ignore[reportArgumentType]
     torch.manual_seed(config.train.seed)
     net = build(config.model, len(dataset.scheme))
     if began is None:
         load_encoder_weights(net, config.model)
+    if fabric.world_size > 1:
+        net = share_batch_statistics(net, fabric.device)
+    net.recompute = config.train.recompute
     net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(net.parameters(), lr=config.train.learning_rate)
     model, optimizer = fabric.setup(net, optimizer)
@@ -145,13 +170,13 @@ def train(
         history = began.facts["history"]
 
     # Only now is it certain that training can begin: an older run is not replaced by one that cannot.
-    if began is None:
+    if began is None and first:
         claim_folder(run, overwrite=overwrite, ours=RUN_FILES)
         write_text(run / "config.toml", to_toml(config))
         write_text(run / "split.json", split.to_json())
 
     # --- epochs ---------------------------------------------------------------------------------------------------------
-    board = _tensorboard(run, purge_from=len(history))
+    board = _tensorboard(run, purge_from=len(history)) if first else None
     drawn_at = time.monotonic()
     n = len(samples["train"])
     steps = math.ceil(n / config.train.batch_size)
@@ -171,33 +196,45 @@ def train(
                     group["lr"] = learning_rate(config, epoch + step / steps)
                 # Batches of equal size to within one image: a last batch of one would upset batch normalisation.
                 indices = order[step * n // steps : (step + 1) * n // steps]
-                gray, points, states = (t.to(fabric.device) for t in samples["train"].batch(indices))
-                gray, points, states = augment(
-                    gray, points, states, config.augment, draws, mirrored=dataset.scheme.mirrored
-                )
-                maps = model(gray.contiguous(memory_format=torch.channels_last))
-                loss = levels_loss(maps, points, states, radius, config)
                 optimizer.zero_grad()
-                fabric.backward(loss)
+                for piece, whole in pieces(indices, config.train.accumulate, fabric.world_size):
+                    part = own_part(len(piece), fabric.global_rank, fabric.world_size)
+                    gray, points, states = (t.to(fabric.device) for t in samples["train"].batch(piece[part]))
+                    gray, points, states = augment(
+                        gray, points, states, config.augment, draws,
+                        mirrored=dataset.scheme.mirrored, part=part, of=len(piece),
+                    )  # fmt: skip
+                    share = len(piece) / len(indices)
+                    with fabric.no_backward_sync(model, enabled=not whole):
+                        maps = model(gray.contiguous(memory_format=torch.channels_last))
+                        loss = share * levels_loss(maps, points, states, radius, config)
+                        fabric.backward(loss)
+                    losses.append(loss.detach())
                 optimizer.step()
-                losses.append(loss.detach())
                 watch.step(epoch, config.train.epochs, step + 1, steps)
-            train_loss = torch.stack(losses).mean().item()
+            train_loss = float(fabric.all_reduce(torch.stack(losses).sum() / steps))  # pyright: ignore[reportArgumentType]
             if not math.isfinite(train_loss):
                 raise InputError(
                     f"the loss became {train_loss} in epoch {epoch}",
                     remedy=f"Lower --learning-rate (it is {config.train.learning_rate:g}), or train with --precision 32-true; "
                     "the model of the epoch before is kept",
                 )
+            with fabric.autocast():  # the bare network: processes may have different numbers of batches to validate
+                validated = _validate(
+                    net, samples.get("val"), config, radius, fabric.device, fabric.global_rank, fabric.world_size
+                )
             row: dict[str, float | int | None] = {
                 "epoch": epoch,
                 "radius_px": radius,
                 "learning_rate": learning_rate(config, epoch),
                 "train_loss": train_loss,
-                **_validate(model, samples.get("val"), config, radius, fabric.device),
+                **validated,
                 "seconds": round(time.monotonic() - started, 3),
             }
             history.append(row)
+            if not first:
+                fabric.barrier()
+                continue
 
             # The model first, then the state to resume from: a crash in between repeats this epoch, to the same end.
             now = Checkpoint(config, dataset.scheme, net.state_dict(), epoch, radius, {**facts, "history": history})
@@ -208,13 +245,15 @@ def train(
                 store.save(run / store.TRAINING_FILE, state)
             _write_log(run, history)
             for key, value in row.items():
-                if value is not None and key != "epoch":
+                if board is not None and value is not None and key != "epoch":
                     board.add_scalar(key, value, epoch)
             if time.monotonic() - drawn_at > CURVES_EVERY_S:
                 draw_curves(history, run / "curves.png")
                 drawn_at = time.monotonic()
             watch.epoch(row)
-        (run / store.TRAINING_FILE).unlink(missing_ok=True)
+            fabric.barrier()
+        if first:
+            (run / store.TRAINING_FILE).unlink(missing_ok=True)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
@@ -223,29 +262,45 @@ def train(
             remedy=f"Use --batch-size {max(1, config.train.batch_size // 2)} or a smaller --size; earlier epochs are kept",
         ) from error
     finally:
-        board.close()
-        if history:
+        if board is not None:
+            board.close()
+        if first and history:
             draw_curves(history, run / "curves.png")
     return store.load_run(run)
 
 
+def pieces(indices: Sequence[int], accumulate: int, world: int) -> list[tuple[Sequence[int], bool]]:
+    """A batch in up to `accumulate` pieces, none with less than two images for each process (or one, where there are no more):
+    each piece, and whether it is the last. Their gradients add up to the batch's, but batch normalisation sees a piece."""
+    n = max(1, min(accumulate, len(indices) // (2 * world)))
+    cuts = [i * len(indices) // n for i in range(n + 1)]
+    return [(indices[a:b], b == len(indices)) for a, b in itertools.pairwise(cuts)]
+
+
 def levels_loss(maps: Sequence[Tensor], points: Tensor, states: Tensor, radius: int, config: Config) -> Tensor:
-    """The training loss of a batch: the mean over the network's levels of `label_loss`.
+    """The training loss of a batch: half the mean over the network's levels of `label_loss`, half that of their product.
+
+    The product is what prediction reads. Trained only apart, the levels do not know of each other, and the coarser ones blur
+    what the finest found (docs/experiments.md).
 
     Args:
         maps: (B, K, H, W) each, the finest first; the others' regions are diamonds of `coarse_radius` that never erode.
         points: (B, K, 2) xy on the grid; NaN where a landmark has none.
         states: (B, K) of `State`.
-        radius: of the finest level's regions, in its own pixels.
+        radius: of the finest level's and the product's regions, in pixels of the finest map.
         config: the run's.
     """
     above = dataclasses.replace(config.labels, shape="diamond")
-    losses: list[Tensor] = []
-    for level, logits in enumerate(maps):
-        labels, reach = (above, above.coarse_radius) if level else (config.labels, radius)
+
+    def loss(logits: Tensor, reach: int, labels: LabelConfig) -> Tensor:
         there = on_map(points, config.data.size / logits.shape[-1])
-        losses.append(label_loss(logits.float(), there, states, reach, labels))
-    return torch.stack(losses).mean()
+        return label_loss(logits.float(), there, states, reach, labels)
+
+    finest = loss(maps[0], radius, config.labels)
+    if len(maps) == 1:
+        return finest
+    apart = torch.stack([finest, *(loss(logits, above.coarse_radius, above) for logits in maps[1:])]).mean()
+    return (apart + loss(combine(maps), radius, config.labels)) / 2
 
 
 def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labels: LabelConfig) -> Tensor:
@@ -404,7 +459,13 @@ def _precision(config: Config) -> str:
 
 
 def _validate(
-    model: torch.nn.Module, samples: Samples | None, config: Config, radius: int, device: torch.device
+    model: torch.nn.Module,
+    samples: Samples | None,
+    config: Config,
+    radius: int,
+    device: torch.device,
+    rank: int,
+    world: int,
 ) -> dict[str, float | None]:
     """Mean radial error over the validation points, in pixels of the source images and in mm where every spacing is known."""
     empty: dict[str, float | None] = {"val_mean_radial_error_px": None, "val_mean_radial_error_mm": None}
@@ -413,8 +474,9 @@ def _validate(
     model.eval()
     errors_px: list[np.ndarray] = []
     errors_mm: list[np.ndarray] = []
-    for first in range(0, len(samples), config.train.batch_size):
-        indices = range(first, min(first + config.train.batch_size, len(samples)))
+    own = range(len(samples))[own_part(len(samples), rank, world)]
+    for first in range(0, len(own), config.train.batch_size):
+        indices = own[first : first + config.train.batch_size]
         gray, _, _ = samples.batch(indices)
         points, _ = locate(model, gray.to(device), config, radius)
         for i, located in zip(indices, points.numpy(), strict=True):
@@ -423,6 +485,7 @@ def _validate(
             errors_px.append(np.hypot(*offsets.T))
             if truth.frame.spacing is not None:
                 errors_mm.append(np.hypot(*truth.frame.to_mm(offsets).T))
+    errors_px, errors_mm = gather_lists(errors_px), gather_lists(errors_mm)
     if sum(map(len, errors_px)) == 0:
         return empty
     known = len(errors_mm) == len(errors_px)
