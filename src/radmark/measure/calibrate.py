@@ -1,7 +1,7 @@
 """Millimetres of one film: from something on it whose size is known, or from a magnification.
 
-The first of these wins: an object on the film itself (the prosthetic head, which lies in the plane of the hip; a ball beside it; two
-points of known distance), a calibration in the header, a magnification on a spacing of the detector, that spacing alone.
+The first of these wins: an object on the film itself (the prosthetic head, which lies in the plane of the hip; a ball beside it;
+two points of known distance), a calibration in the header, a magnification on a spacing of the detector, that spacing alone.
 """
 
 import math

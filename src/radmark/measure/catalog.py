@@ -1,4 +1,4 @@
-"""Everything that is measured without being asked for, in the order of a report; docs/measurements.md, too, and a test compares."""
+"""Everything that is measured without being asked for, in the order of a report and of docs/measurements.md."""
 
 from radmark.measure.hip import HIP
 from radmark.measure.knee import KNEE

@@ -1,4 +1,4 @@
-"""What geometry alone can tell of a film that is not what it is taken for: sides swapped, anatomy out of order, a point at the edge.
+"""What geometry alone can tell of a film that is not what it is taken for: sides swapped, anatomy out of order, a cropped point.
 
 Thresholds are not checked against a source and say so. Nothing here is a verdict on a patient.
 """

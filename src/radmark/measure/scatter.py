@@ -66,7 +66,7 @@ def scatter_of(file: Path) -> dict[str, float | Covariance]:
 
     errors.csv gives covariances about zero, so that a bias counts as scatter; a point whose error is more than 5 times its
     landmark's median is lost and says nothing of the others'. metrics.json gives one number: where errors scatter alike along
-    both axes and about zero, the median radial error is sqrt(2 ln 2) standard deviations (Rayleigh), and lost points hardly move it.
+    both axes and about zero, the median radial error is sqrt(2 ln 2) standard deviations (Rayleigh); lost points hardly move it.
 
     Raises:
         InputError: the file is neither, is of the model's grid, or scores no point.
