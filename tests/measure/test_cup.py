@@ -11,7 +11,7 @@ from radmark.measure import MEASURES, Result, cup, measure
 from radmark.measure.cup import ConeBeam, otherwise, seen_deg, unconed_deg
 from radmark.measure.ellipse import fit_circle, fit_ellipse
 from radmark.measure.entry import TEARDROPS
-from radmark.measure.scatter import Scatter
+from radmark.measure.scatter import SdPx
 
 ROUND = {
     "superolateral": 0, "inferomedial": 180, "upper_1": 45, "upper_2": 90, "upper_3": 135, "lower_1": 315, "lower_2": 270,
@@ -41,10 +41,8 @@ def film(points: dict[str, np.ndarray]) -> Landmarks:
     return Landmarks.present(Scheme.from_names(tuple(named)), frame, xy)
 
 
-def measured(points: dict[str, np.ndarray], sd_px: Scatter | None = None, measures=MEASURES) -> dict[str, Result]:
-    return {
-        r.key: r for r in measure(film(points), sd_px=sd_px, side="left", display="standard", measures=measures)
-    }
+def measured(points: dict[str, np.ndarray], sd_px: SdPx | None = None, measures=MEASURES) -> dict[str, Result]:
+    return {r.key: r for r in measure(film(points), sd_px=sd_px, side="left", display="standard", measures=measures)}
 
 
 def test_eight_points_round_the_rim_give_the_ellipses_angles() -> None:
@@ -99,9 +97,7 @@ def test_the_stated_standard_deviation_is_that_of_many_noisy_films(form: str) ->
     drawn: dict[str, list[float]] = {"cup_inclination": [], "cup_anteversion": []}
     entries = tuple(m for m in MEASURES if m.key in {key + form for key in drawn})
     for _ in range(400):
-        noisy = measured(
-            {name: xy + rng.normal(scale=0.5, size=2) for name, xy in true.items()}, measures=entries
-        )
+        noisy = measured({name: xy + rng.normal(scale=0.5, size=2) for name, xy in true.items()}, measures=entries)
         for key, values in drawn.items():
             value = noisy[key + form].value
             assert value is not None
@@ -180,12 +176,12 @@ def test_a_tilted_pelvis_is_turned_back(tilt: float) -> None:
 def small_disc(ri_deg: float, ra_deg: float, cone: ConeBeam) -> tuple[float, float]:
     """The ellipse of a disc too small to feel perspective: singular values of the projection's derivative at its centre."""
     ri, ra = math.radians(ri_deg), math.radians(ra_deg)
-    axis = np.array([math.cos(ra) * math.sin(ri), -math.cos(ra) * math.cos(ri), math.sin(ra)])  # lateral, up, to the source
+    axis = np.array(
+        [math.cos(ra) * math.sin(ri), -math.cos(ra) * math.cos(ri), math.sin(ra)]
+    )  # lateral, up, to the source
     disc = np.linalg.svd(axis[None])[2][1:].T
     depth = cone.source_mm - cone.height_mm
-    along, axes, _ = np.linalg.svd(
-        np.array([[1, 0, cone.lateral_mm / depth], [0, 1, cone.up_mm / depth]]) @ disc
-    )
+    along, axes, _ = np.linalg.svd(np.array([[1, 0, cone.lateral_mm / depth], [0, 1, cone.up_mm / depth]]) @ disc)
     x, y = along[:, 0] * np.sign(along[1, 0])
     return math.degrees(math.atan2(y, x)), math.degrees(math.asin(axes[1] / axes[0]))
 

@@ -57,6 +57,8 @@ def test_the_scatter_of_both_sides_counts() -> None:
 
 def test_a_film_without_the_other_hip_says_what_it_lacks() -> None:
     one = {n: xy for n, xy in PELVIS.items() if n != "femoral_shaft_distal_left"}
-    placed = Landmarks.of(Scheme.from_names(tuple(one)), Frame(900, 900), {n: (a + 300, b + 300) for n, (a, b) in one.items()})
+    placed = Landmarks.of(
+        Scheme.from_names(tuple(one)), Frame(900, 900), {n: (a + 300, b + 300) for n, (a, b) in one.items()}
+    )
     found = {r.key: r for r in measure(placed, measures=against_other_side("right"))}
     assert found["femoral_offset_operated_minus_other"].words == "not computable: missing [femoral_shaft_distal_left]"

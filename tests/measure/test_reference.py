@@ -1,8 +1,8 @@
 """Every entry of the catalog against the same geometry worked out another way, on films nobody chose.
 
-The oracles below know a pelvis whose teardrops lie level, x towards the patient's left and y down, in millimetres: slopes, Heron's
-triangles, the law of cosines and circles in space instead of frames, cross products and arc sines. The film is then turned, mirrored
-and cut into pixels that are not square.
+The oracles below know a pelvis whose teardrops lie level, x towards the patient's left and y down, in millimetres: slopes,
+Heron's triangles, the law of cosines and circles in space instead of frames, cross products and arc sines. The film is then
+turned, mirrored and cut into pixels that are not square.
 """
 
 import cmath

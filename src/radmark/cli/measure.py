@@ -62,7 +62,7 @@ class Measure:
     """Standard deviation of every point along x and along y, in pixels of the image."""
 
     sd_from: Path | None = None
-    """errors.csv of `radmark evaluate`: each landmark's own scatter, along and across; or its metrics.json: a number for each."""
+    """errors.csv of `radmark evaluate`: how landmarks scatter, along, across and together; or its metrics.json: a number each."""
 
     operated: Literal["left", "right"] | None = None
     """The patient's operated side: leg length, offsets and hip centre are told as operated minus contralateral, too."""

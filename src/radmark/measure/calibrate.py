@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing, SpacingSource
 from radmark.core.landmarks import Landmarks
 from radmark.measure.ellipse import fit_circle
-from radmark.measure.scatter import Scatter, covariance_of, propagated
+from radmark.measure.scatter import FloatArray, SdPx, covariance_of, propagated, scaled
 
 HEAD_RIM = "head_rim_"
 """Landmarks on the outline of the prosthetic head begin so."""
@@ -60,7 +59,7 @@ def calibrate(
     head_mm: str | None = None,
     ball_mm: str | None = None,
     magnification: float | None = None,
-    sd_px: Scatter | None = None,
+    sd_px: SdPx | None = None,
 ) -> Calibrated:
     """The film's millimetres by the first of these that applies; pixels keep the shape they have, squares where nobody says.
 
@@ -94,7 +93,7 @@ def calibrate(
     return Calibrated(landmarks)
 
 
-def _by_object(landmarks: Landmarks, source: SpacingSource, text: str, sd_px: Scatter | None) -> Calibrated:
+def _by_object(landmarks: Landmarks, source: SpacingSource, text: str, sd_px: SdPx | None) -> Calibrated:
     names, true_mm = _said(landmarks, source, text)
     old = landmarks.frame.spacing
     shape = np.ones(2) if old is None else np.array([old.x_mm, old.y_mm])
@@ -110,16 +109,14 @@ def _by_object(landmarks: Landmarks, source: SpacingSource, text: str, sd_px: Sc
     flags: tuple[str, ...] = ()
     if old is not None and old.source is SpacingSource.DICOM_FIDUCIAL:
         flags = (f"the header's own calibration, {old.x_mm:g} x {old.y_mm:g} mm a pixel, was set aside for the film's",)
-    covariances = [covariance_of(sd_px, name) for name in names]
-    sd = propagated(_size, at, [shape[:, None] * c * shape for c in covariances if c is not None])
+    covariance = covariance_of(sd_px, names)
+    sd = None if covariance is None else propagated(_size, at, scaled(covariance, shape))
     return Calibrated(
-        _on(landmarks, Spacing(float(x_mm), float(y_mm), source)),
-        flags,
-        None if sd is None or any(c is None for c in covariances) else 100 * sd / shown,
+        _on(landmarks, Spacing(float(x_mm), float(y_mm), source)), flags, None if sd is None else 100 * sd / shown
     )
 
 
-def _size(at: NDArray[np.float64]) -> float:
+def _size(at: FloatArray) -> float:
     """The distance of two points, or the diameter of the circle through more; NaN where there is none."""
     if not np.isfinite(at).all():
         return math.nan

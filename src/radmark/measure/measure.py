@@ -1,12 +1,11 @@
 """Landmarks of one film into results: a number with its unit, points, uncertainty and flags, or why there is none."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radmark.core.frame import SpacingSource
 from radmark.core.landmarks import Landmarks
@@ -14,7 +13,7 @@ from radmark.measure import cup, sanity
 from radmark.measure.catalog import MEASURES
 from radmark.measure.entry import ISCHIA, TEARDROPS, Measure, Side, UncomputableError
 from radmark.measure.geometry import Point
-from radmark.measure.scatter import Covariance, Scatter, covariance_of, propagated
+from radmark.measure.scatter import Computed, FloatArray, SdPx, covariance_of, drawn, propagated, scaled
 
 Reference = Literal["inter-teardrop", "bi-ischial", "image-horizontal"]
 
@@ -93,7 +92,7 @@ class _Film:
 
     names: tuple[str, ...]
     there: Mapping[str, Point]
-    covariances: Mapping[str, Covariance | None]
+    sd_px: SdPx | None
     scale: Point
     unit: str
     source: SpacingSource | None
@@ -107,7 +106,7 @@ class _Film:
 def measure(
     landmarks: Landmarks,
     *,
-    sd_px: Scatter | None = None,
+    sd_px: SdPx | None = None,
     side: Side | None = None,
     display: Literal["standard", "mirrored", "unknown"] = "unknown",
     measures: Sequence[Measure] = MEASURES,
@@ -119,7 +118,7 @@ def measure(
 
     Args:
         landmarks: of one film, in its own frame. Lengths are millimetres where the frame has a spacing, else pixels.
-        sd_px: standard deviation of a point along each axis, in pixels; one for all, or by name, or covariances by name.
+        sd_px: standard deviation of a point along each axis, in pixels; one for all, or by name; or how they scatter together.
         side: of a film of one side whose scheme does not say it in its landmarks' names.
         display: whether the patient's right is on the left of the picture (standard), on its right, or nobody said: then
             standard is assumed and flagged.
@@ -138,13 +137,14 @@ def measure(
     if display == "mirrored":
         scale = scale * [-1.0, 1.0]  # x then grows towards the patient's left, as on a standard display
     there = {name: landmarks.points[k] * scale for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]}
+    covariance_of(sd_px, tuple(there))  # refused here, whether or not anything uses it
     common = [*flags]
     if display == "unknown":
         common.append(_UNORIENTED)
     if spacing is None:
         common.append("square pixels assumed")
     film = _Film(
-        landmarks.scheme.names, there, {name: covariance_of(sd_px, name) for name in there}, scale, unit,
+        landmarks.scheme.names, there, sd_px, scale, unit,
         spacing and spacing.source, scale_sd_percent, side, reference, tuple(common),
         sanity.look(landmarks, there, side=side, in_mm=spacing is not None),
     )  # fmt: skip
@@ -227,7 +227,7 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
         at = np.array([film.there[name] for name in points])
         where = {key: points.index(names[key]) for key in used}
 
-        def compute(xy: NDArray[np.float64], s: int) -> float:
+        def compute(xy: FloatArray, s: int) -> float:
             with np.errstate(invalid="ignore", divide="ignore"):
                 return entry.compute({**{key: xy[i] for key, i in where.items()}, **fixed}, s)
 
@@ -243,7 +243,7 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
         except UncomputableError as error:
             reason = str(error)
         if value is not None:
-            sd = _sd(entry, lambda xy: compute(xy, s), at, [film.covariances[name] for name in points], film.scale)
+            sd = _sd(entry, lambda xy: compute(xy, s), at, points, film)
     source = film.source if entry.kind == "length" else None
     if source is not None and source in _MM_FLAGS:
         flags.append(_MM_FLAGS[source])
@@ -279,39 +279,19 @@ def _found(entry: Measure, points: Sequence[str], findings: sanity.Findings) -> 
     return list(dict.fromkeys(flags))
 
 
-def _sd(
-    entry: Measure,
-    compute: Callable[[NDArray[np.float64]], float],
-    at: NDArray[np.float64],
-    covariances: Sequence[Covariance | None],
-    scale: Point,
-) -> float | None:
-    known = [covariance for covariance in covariances if covariance is not None]
-    if len(known) < len(covariances):
+def _sd(entry: Measure, compute: Computed, at: FloatArray, points: Sequence[str], film: _Film) -> float | None:
+    covariance = covariance_of(film.sd_px, points)
+    if covariance is None:
         return None
-    in_mm = [scale[:, None] * covariance * scale for covariance in known]
-    return _drawn(compute, at, in_mm, entry.draws) if entry.draws else propagated(compute, at, in_mm)
 
-
-def _drawn(
-    compute: Callable[[NDArray[np.float64]], float],
-    at: NDArray[np.float64],
-    covariances: Sequence[Covariance],
-    draws: int,
-) -> float | None:
-    """Standard deviation over random draws, always the same ones; None where a tenth of them have no value."""
-    rng = np.random.default_rng(0)
-    roots = [np.linalg.cholesky(c + 1e-12 * np.eye(2)) for c in covariances]
-    found: list[float] = []
-    for _ in range(draws):
-        moved = at + np.array([root @ rng.normal(size=2) for root in roots])
+    def number(xy: FloatArray) -> float:
         try:
-            found.append(compute(moved))
+            return compute(xy)
         except UncomputableError:
-            found.append(math.nan)
-    values = np.array(found)
-    values = values[np.isfinite(values)]
-    return float(np.std(values)) if len(values) > 0.9 * draws else None
+            return math.nan
+
+    in_mm = scaled(covariance, film.scale)
+    return drawn(number, at, in_mm, entry.draws) if entry.draws else propagated(number, at, in_mm)
 
 
 def _with_box(results: Sequence[Result]) -> tuple[Result, ...]:

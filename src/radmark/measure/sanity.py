@@ -75,11 +75,12 @@ def look(landmarks: Landmarks, there: Mapping[str, Point], *, side: Side | None,
     odd: defaultdict[str, list[str]] = defaultdict(list)
     for name in _at_border(landmarks):
         odd[name].append(f"{name} lies within {BORDER_PERCENT:g} % of the picture's border")
-    frame = _frame(there)
-    for upper, lower, _ in _pairs(_ABOVE, there, side):
+    frame, swapped = _frame(there), _swapped(there)
+    order = {} if len(swapped) == len(there) else there  # an order of what is swapped as a whole says nothing new
+    for upper, lower, _ in _pairs(_ABOVE, order, side):
         if frame.up(there[upper]) <= frame.up(there[lower]):
             _say(odd, upper, lower, "above")
-    for outer, inner, s in _pairs(_LATERAL, there, side):
+    for outer, inner, s in _pairs(_LATERAL, order, side):
         if s is not None and frame.lateral(there[outer], s) <= frame.lateral(there[inner], s):
             _say(odd, outer, inner, "lateral of")
     axis = [there.get(f"tibial_shaft_{end}") for end in ("proximal", "distal")]
@@ -87,7 +88,7 @@ def look(landmarks: Landmarks, there: Mapping[str, Point], *, side: Side | None,
         odd["tibial_plateau_posterior"].append(
             f"the tibial axis is shorter than {TIBIAL_AXIS_MM:g} mm (sage 23259671251335982)"
         )
-    return Findings({k: tuple(v) for k, v in odd.items()}, _swapped(there), _pelvis(there), _legs(there, frame))
+    return Findings({k: tuple(v) for k, v in odd.items()}, swapped, _pelvis(there), _legs(there, frame))
 
 
 def _say(odd: defaultdict[str, list[str]], one: str, other: str, how: str) -> None:
