@@ -56,8 +56,8 @@ def test_the_documentations_example_measures_what_the_drawing_has(example: Path,
     found = by_key(measure(film(turn_deg=turn_deg, mirror=mirror), measures=entries, display=display))
     by_hand = {
         ("ischial_width", None): 150.0,
-        ("neck_to_pelvis", "left"): -135.0,  # from the neck inwards and up; anticlockwise from the line to the left
-        ("neck_to_pelvis", "right"): 45.0,  # the same slope; seen from the patient's right the line runs to the left as well
+        ("shaft_to_neck", "right"): 135.0,  # straight down, then inwards and up by 45 degrees
+        ("shaft_to_neck", "left"): 135.0 - math.degrees(math.atan(0.1)),  # this shaft leans inwards, 10 in 100
         ("head_share", "right"): 40.0,  # 48 of 120 mm
         ("head_share", "left"): 40.0,
         ("my_offset", "right"): 40.0,

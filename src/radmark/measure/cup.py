@@ -319,7 +319,8 @@ def otherwise(
                 Measure(
                     f"cup_{name}{key}{basis}", f"{definition} cup {name}{free}", "angle", needs, compute, True,
                     "inter-teardrop line", sign, f"{source}; {definition} definition (Murray)", tuple(notes),
-                    frame="direction", any_of=rim, at_least=at_least, draws=draws,
+                    frame="direction", any_of=rim, at_least=at_least,
+                    draws=0 if cone else draws,  # each draw would have to be solved for the cone
                 )
             )  # fmt: skip
     return tuple(entries)

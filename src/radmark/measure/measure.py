@@ -22,7 +22,7 @@ _SAME = {"femoral_head": "prosthetic_head"}
 """Another name a scheme may have for a landmark."""
 
 SCALE_SD_PERCENT = 2.5
-"""Of millimetres, unless something better is known: calibrated films were off by 2 to 5 % (docs/measurements.md)."""
+"""Of millimetres, unless something better is known: what films calibrated by a ball were off by (docs/measurements.md)."""
 
 
 @dataclass(frozen=True)

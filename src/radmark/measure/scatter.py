@@ -127,7 +127,7 @@ def _of_errors(file: Path) -> Scatter:
     radial = np.hypot(errors[..., 0], errors[..., 1])
     if names:
         errors[radial > LOST * np.nanmedian(radial, axis=0)] = np.nan
-    flat = errors.reshape(len(images), -1)
+    flat = errors.reshape(len(images), 2 * len(names))
     there = np.isfinite(flat).astype(float)
     products = np.nan_to_num(flat).T @ np.nan_to_num(flat)
     return Scatter(names, products / np.maximum(there.T @ there, 1.0))
