@@ -97,8 +97,9 @@ def test_what_is_on_the_film_comes_before_a_magnification_and_before_the_header(
     found = calibrate(whole, head_mm="32", magnification=1.3)
     assert spacing_of(found.landmarks).source is SpacingSource.KNOWN_HEAD
     assert "the header's own calibration, 0.2 x 0.25 mm a pixel, was set aside" in found.flags[0]
-    results = measure(found.landmarks, flags=found.flags)
-    assert all(found.flags[0] in r.flags for r in results)
+    results = measure(found.landmarks, mm_flags=found.flags)
+    assert {found.flags[0] in r.flags for r in results if r.unit == "mm"} == {True}
+    assert not any(found.flags[0] in r.flags for r in results if r.unit != "mm")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,6 @@ def test_what_is_on_the_film_comes_before_a_magnification_and_before_the_header(
         (SpacingSource.DICOM_DETECTOR, "millimetres on the detector; smaller in the patient"),
         (SpacingSource.DICOM_GEOMETRY, "millimetres by an assumed depth"),
         (SpacingSource.DICOM_UNKNOWN, "nobody says where these are millimetres"),
-        (SpacingSource.MAGNIFICATION, "millimetres by a magnification that was told"),
     ],
 )
 def test_every_length_says_what_its_millimetres_rest_on(source: SpacingSource, flag: str) -> None:

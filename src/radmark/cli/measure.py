@@ -147,7 +147,7 @@ class Measure:
                 measures=measures,
                 reference=self.pelvic_reference,
                 scale_sd_percent=self._scale_sd_percent(film.sd_percent or SCALE_SD_PERCENT),
-                flags=film.flags,
+                mm_flags=film.flags,
             )
         if not any(results.values()):
             raise InputError(

@@ -43,7 +43,7 @@ class Calibrated:
 
     Args:
         landmarks: on a frame whose spacing says where it comes from.
-        flags: what has to be known of it, in words.
+        flags: what has to be known of the millimetres, in words.
         sd_percent: of the millimetres, as far as it follows from the points they are taken from; None where it does not.
     """
 

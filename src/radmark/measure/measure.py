@@ -80,7 +80,6 @@ _MM_FLAGS = {
     SpacingSource.DICOM_DETECTOR: "millimetres on the detector; smaller in the patient",
     SpacingSource.DICOM_GEOMETRY: "millimetres by an assumed depth",
     SpacingSource.DICOM_UNKNOWN: "nobody says where these are millimetres",
-    SpacingSource.MAGNIFICATION: "millimetres by a magnification that was told",
 }
 _UNORIENTED = "orientation unknown: patient's right assumed on the left of the picture"
 _CONTRADICT = "the points contradict each other"
@@ -100,6 +99,7 @@ class _Film:
     side: Side | None
     reference: Reference
     flags: tuple[str, ...]
+    mm_flags: tuple[str, ...]
     findings: sanity.Findings = field(repr=False)
 
 
@@ -112,7 +112,7 @@ def measure(
     measures: Sequence[Measure] = MEASURES,
     reference: Reference = "inter-teardrop",
     scale_sd_percent: float = SCALE_SD_PERCENT,
-    flags: Sequence[str] = (),
+    mm_flags: Sequence[str] = (),
 ) -> tuple[Result, ...]:
     """Everything of the catalog that the landmarks' scheme is about.
 
@@ -125,7 +125,7 @@ def measure(
         measures: the catalog.
         reference: the pelvis' line: that of the teardrops, or what stands for it on a film that lacks one.
         scale_sd_percent: how sure the millimetres are; it is passed on, not added.
-        flags: what is known of the film already; for every result.
+        mm_flags: what else has to be known of the millimetres; for every length.
 
     Raises:
         InputError: a standard deviation is negative or not a number.
@@ -138,14 +138,12 @@ def measure(
         scale = scale * [-1.0, 1.0]  # x then grows towards the patient's left, as on a standard display
     there = {name: landmarks.points[k] * scale for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]}
     covariance_of(sd_px, tuple(there))  # refused here, whether or not anything uses it
-    common = [*flags]
-    if display == "unknown":
-        common.append(_UNORIENTED)
+    common = [_UNORIENTED] if display == "unknown" else []
     if spacing is None:
         common.append("square pixels assumed")
     film = _Film(
         landmarks.scheme.names, there, sd_px, scale, unit,
-        spacing and spacing.source, scale_sd_percent, side, reference, tuple(common),
+        spacing and spacing.source, scale_sd_percent, side, reference, tuple(common), tuple(mm_flags),
         sanity.look(landmarks, there, side=side, in_mm=spacing is not None),
     )  # fmt: skip
     results = [result for entry in measures for of in _sides(entry, film) if (result := _result(entry, of, film))]
@@ -245,8 +243,8 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
         if value is not None:
             sd = _sd(entry, lambda xy: compute(xy, s), at, points, film)
     source = film.source if entry.kind == "length" else None
-    if source is not None and source in _MM_FLAGS:
-        flags.append(_MM_FLAGS[source])
+    if source is not None:
+        flags += [*([_MM_FLAGS[source]] if source in _MM_FLAGS else []), *film.mm_flags]
     flags += _found(entry, points, film.findings)
     units = {"length": film.unit, "angle": "deg", "percent": "%", "ratio": ""}
     return Result(
