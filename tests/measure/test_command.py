@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dicom_files
 from radmark.cli import main
 from radmark.io import read_scheme, shipped_schemes
 
@@ -89,6 +90,26 @@ def test_the_operated_side_and_the_lines_are_options(tmp_path: Path) -> None:
     magnified = run(made, tmp_path / "x.csv", "--magnification", "1.2", "--scale-sd-percent", "1.5")
     row = magnified["leg_length_discrepancy_bi_ischial"]
     assert (float(row["value"]), row["mm_from"], row["scale_sd_percent"]) == (pytest.approx(5), "magnification", "1.5")
+
+
+def test_a_headers_rows_and_columns_are_not_exchanged_and_its_detector_can_be_magnified(tmp_path: Path) -> None:
+    """ImagerPixelSpacing is row, then column: 0.15 mm down and 0.144 mm across."""
+    dicom_files.film(tmp_path / "film.dcm", np.zeros((2000, 2000), np.uint16), ImagerPixelSpacing=[0.15, 0.144])
+    points = {
+        "teardrop_right": (500.0, 800.0), "teardrop_left": (1300.0, 800.0), "lesser_trochanter_right": (400.0, 1240.0),
+        "lesser_trochanter_left": (1400.0, 1200.0), "femoral_head_left": (1500.0, 700.0),
+    }  # fmt: skip
+    made = table(tmp_path, points)
+    made.write_text(made.read_text(encoding="utf-8").replace("film.png", "film.dcm"), encoding="utf-8")
+    plain = run(made, tmp_path / "plain.csv")
+    assert float(plain["leg_length_discrepancy"]["value"]) == pytest.approx(40 * 0.15)
+    assert float(plain["acetabular_offset left"]["value"]) == pytest.approx(200 * 0.144)
+    assert plain["acetabular_offset left"]["mm_from"] == "dicom-detector"
+    assert "smaller in the patient" in plain["acetabular_offset left"]["flags"]
+    magnified = run(made, tmp_path / "m.csv", "--magnification", "1.2")
+    assert float(magnified["leg_length_discrepancy"]["value"]) == pytest.approx(40 * 0.15 / 1.2)
+    assert float(magnified["acetabular_offset left"]["value"]) == pytest.approx(200 * 0.144 / 1.2)
+    assert magnified["acetabular_offset left"]["mm_from"] == "magnification"
 
 
 @pytest.mark.parametrize(

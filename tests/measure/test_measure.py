@@ -12,6 +12,7 @@ from radmark.io import read_scheme
 from radmark.measure import MEASURES, Result, cup, measure
 from radmark.measure.calibrate import HEAD_RIM
 from radmark.measure.entry import Side
+from radmark.measure.hip import against_other_side
 
 PELVIS = {
     # millimetres in a level standard display: x towards the patient's left, y down; the right leg is 6 mm longer
@@ -300,6 +301,13 @@ def test_a_negative_standard_deviation_is_refused() -> None:
 def test_no_result_calls_anything_safe_or_normal() -> None:
     texts = [f"{m.title} {m.line} {m.sign} {m.source} {' '.join(m.notes)}" for m in MEASURES] + [cup.LEWINNEK]
     assert not [text for text in texts if "safe" in text.lower() or "normal" in text.lower()]
+
+
+def test_titles_are_unique_and_fit_a_dicom_report() -> None:
+    others = (*cup.otherwise("operative"), *cup.otherwise("radiographic", 5, cup.ConeBeam(1150, 100, 90, 0)))
+    entries = (*MEASURES, *against_other_side("right"), *others)
+    assert len({m.title for m in entries}) == len(entries)
+    assert [m.title for m in entries if len(m.title) > 64] == []  # the meaning of a DICOM code
 
 
 def test_keys_are_unique_and_every_entry_names_a_source() -> None:

@@ -313,7 +313,7 @@ def otherwise(
                     ri, ra = unconed_deg(ri, ra, cone)
                 return _defined(definition, *tilted_deg(ri, ra, -posterior_tilt_deg))[k]
 
-            free = ", free ellipse" if basis else ""
+            free = ", free ellipse" * bool(basis) + ", corrected" * (cone is not None or posterior_tilt_deg != 0)
             sign = "0 to 90" if k == 0 else "forwards, which is assumed: one film cannot tell"
             entries.append(
                 Measure(

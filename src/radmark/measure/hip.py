@@ -244,7 +244,7 @@ HIP: tuple[Measure, ...] = (
         frame="direction",
     ),
     Measure(
-        "ps_sc_ratio", "height of the sacrococcygeal junction as a share of the inter-teardrop distance", "ratio",
+        "ps_sc_ratio", "sacrococcygeal junction's height by the inter-teardrop distance", "ratio",
         (*TEARDROPS, "sacrococcygeal_junction", "pubic_symphysis"), lambda p, s: float(_ps_sc(p, s) / _width(p)), False,
         "inter-teardrop line", "junction above the symphysis", "derived", ("needs no millimetres",),
     ),
