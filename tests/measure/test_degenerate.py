@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from radmark.core import Frame, Landmarks, Scheme, Spacing, SpacingSource
-from radmark.measure import Result, measure
-from radmark.measure.measure import Side
+from radmark.io import read_scheme, shipped_schemes
+from radmark.measure import MEASURES, Result, measure
+from radmark.measure.cup import otherwise
+from radmark.measure.entry import Side
+from radmark.measure.hip import against_other_side
 
 PELVIS = {"teardrop_right": (0.0, 0.0), "teardrop_left": (100.0, 0.0)}
 SHAFTS = {
@@ -74,3 +77,25 @@ def test_an_edge_below_and_medial_of_the_head_has_a_negative_centre_edge_angle()
 def test_unknown_pixels_are_said_to_be_taken_for_squares() -> None:
     placed = Landmarks.of(Scheme.from_names(tuple(PELVIS)), Frame(200, 200), PELVIS)
     assert all("square pixels assumed" in r.flags for r in measure(placed))
+
+
+@pytest.mark.parametrize("scheme", shipped_schemes())
+def test_whatever_the_points_there_is_a_number_or_a_reason(scheme: str) -> None:
+    """Scattered, in one place, in a row, on a grid of three pixels, and with gaps."""
+    rng = np.random.default_rng(len(scheme))
+    known = read_scheme(scheme)
+    k = len(known)
+    entries = (*MEASURES, *against_other_side("left"), *otherwise("operative", 5))
+    for points in (
+        rng.uniform(0, 1000, (k, 2)),
+        np.full((k, 2), 500.0),
+        np.column_stack([np.arange(k) * 3.0, np.full(k, 7.0)]),
+        np.round(rng.uniform(0, 3, (k, 2))),
+        np.where(rng.random((k, 1)) < 0.3, np.nan, rng.uniform(0, 1000, (k, 2))),
+    ):
+        placed = Landmarks.present(known, Frame(1000, 1000, Spacing(0.1, 0.2, SpacingSource.FLAG)), points)
+        for side in ("left", None):
+            for r in measure(placed, sd_px=1.0, side=side, measures=entries):
+                assert (r.value is None) == bool(r.missing or r.reason), r
+                assert r.value is None or np.isfinite(r.value), r
+                assert r.sd is None or np.isfinite(r.sd), r

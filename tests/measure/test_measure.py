@@ -10,6 +10,9 @@ import pytest
 from radmark.core import Frame, InputError, Landmarks, Scheme, Spacing, SpacingSource
 from radmark.io import read_scheme
 from radmark.measure import MEASURES, Result, cup, measure
+from radmark.measure.calibrate import HEAD_RIM
+from radmark.measure.entry import Side
+from radmark.measure.hip import against_other_side
 
 PELVIS = {
     # millimetres in a level standard display: x towards the patient's left, y down; the right leg is 6 mm longer
@@ -277,7 +280,7 @@ def test_the_standard_deviation_is_that_of_many_draws() -> None:
     rng = np.random.default_rng(0)
     scatter = np.array(list(sds.values()))[:, None]
     drawn: dict[tuple[str, str | None], list[float]] = {which: [] for which in found}
-    for _ in range(1500):
+    for _ in range(700):
         points = whole.points + rng.normal(size=whole.points.shape) * scatter
         for which, result in by_key(measure(Landmarks.present(whole.scheme, whole.frame, points))).items():
             if result.value is not None:
@@ -285,7 +288,7 @@ def test_the_standard_deviation_is_that_of_many_draws() -> None:
     compared = 0
     for which, result in found.items():
         if result.sd is not None:
-            assert result.sd == pytest.approx(np.std(drawn[which]), rel=0.09), which
+            assert result.sd == pytest.approx(np.std(drawn[which]), rel=0.12), which
             compared += 1
     assert compared > 25
 
@@ -300,9 +303,20 @@ def test_no_result_calls_anything_safe_or_normal() -> None:
     assert not [text for text in texts if "safe" in text.lower() or "normal" in text.lower()]
 
 
+def test_titles_are_unique_and_fit_a_dicom_report() -> None:
+    others = (*cup.otherwise("operative"), *cup.otherwise("radiographic", 5, cup.ConeBeam(1150, 100, 90, 0)))
+    entries = (*MEASURES, *against_other_side("right"), *others)
+    assert len({m.title for m in entries}) == len(entries)
+    assert [m.title for m in entries if len(m.title) > 64] == []  # the meaning of a DICOM code
+
+
 def test_keys_are_unique_and_every_entry_names_a_source() -> None:
     assert len({m.key for m in MEASURES}) == len(MEASURES)
     assert all(m.source and m.line and m.sign for m in MEASURES)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def test_the_documentation_lists_every_measurement_with_its_landmarks_line_and_source() -> None:
@@ -312,14 +326,61 @@ def test_the_documentation_lists_every_measurement_with_its_landmarks_line_and_s
     for m in MEASURES:
         row = [cell.strip() for cell in rows[m.key][1:-1]]
         assert row[1] == m.title
-        assert row[3] == ", ".join(f"`{name}`" for name in m.needs)
+        some = f"; at least {m.at_least} of {_listed(m.any_of)}" if m.any_of else ""
+        assert row[3] == _listed(m.needs) + some
         assert row[4:7] == [m.line, m.sign, m.source]
-        assert row[7] == ("; ".join(m.notes) or "–")
+        published = (f"published {m.published}",) if m.published else ()
+        assert row[7] == ("; ".join((*m.notes, *published)) or "–")
 
 
-@pytest.mark.parametrize("scheme", ["hip-native", "hip-tha", "long-leg", "knee-ap", "pelvis-radiograph"])
+CLINICAL = (
+    "hip-native", "hip-tha", "cup-rim", "hip-paediatric", "hip-cross-table", "long-leg", "knee-ap", "knee-lateral",
+    "knee-radiograph", "pelvis-radiograph", "pelvis-fluoroscopy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", CLINICAL)
 def test_every_landmark_of_the_clinical_schemes_serves_a_measurement(scheme: str) -> None:
     names = read_scheme(scheme).names
-    used = {name.replace("{s}", s) for m in MEASURES for name in m.needs for s in ("left", "right")}
-    used |= {name.replace("_{s}", "") for m in MEASURES for name in m.needs}
-    assert [name for name in names if name not in used] == []
+    needed = {name for m in MEASURES for name in (*m.needs, *m.any_of)}
+    used = {name.replace("{s}", s) for name in needed for s in ("left", "right")}
+    used |= {name.replace("_{s}", "") for name in needed}
+    assert [name for name in names if name not in used and not name.startswith(HEAD_RIM)] == []
+
+
+def test_a_scheme_of_one_side_calls_the_prosthetic_head_by_its_own_name() -> None:
+    points = {"teardrop_right": (40.0, 100.0), "teardrop_left": (160.0, 100.0), "prosthetic_head": (190.0, 80.0)}
+    placed = Landmarks.of(Scheme.from_names(tuple(points)), Frame(400, 400), points)
+    found = by_key(measure(placed, side="left", display="standard"))
+    assert found["hip_centre_height", "left"].value == pytest.approx(20)
+    assert found["acetabular_offset", "left"].value == pytest.approx(30)
+    assert found["hip_centre_height", "left"].points[-1] == "prosthetic_head"
+    untold = by_key(measure(placed, display="standard"))
+    assert untold["acetabular_offset", None].words == "not computable: missing [the film's side]"
+
+
+@pytest.mark.parametrize(("side", "s"), [("left", 1), ("right", -1)])
+def test_a_film_of_one_hip_is_measured_against_what_is_asked_for(side: Side, s: int) -> None:
+    """No second teardrop: the film's own horizontal, when it is asked for, and every result says so."""
+    one = {"teardrop": (500.0 + 60 * s, 500.0), "femoral_head": (500.0 + 90 * s, 480.0),
+           "sourcil_lateral": (500.0 + 115 * s, 455.0), "ischium": (500.0 + 70 * s, 560.0)}  # fmt: skip
+    placed = Landmarks.of(Scheme.from_names(tuple(one)), Frame(1000, 1000), one)
+    assert not [r for r in measure(placed, side=side) if r.value is not None]
+    found = by_key(measure(placed, side=side, display="standard", reference="image-horizontal"))
+    assert found["lateral_centre_edge_angle", side].value == pytest.approx(45)
+    assert found["sharp_angle", side].value == pytest.approx(math.degrees(math.atan2(45, 55)))
+    assert found["acetabular_offset", side].value == pytest.approx(30)
+    assert ("hip_centre_height", side) not in found  # the horizontal has no place
+    for key in ("lateral_centre_edge_angle", "sharp_angle", "acetabular_offset"):
+        result = found[key, side]
+        assert result.line == "horizontal of the film"
+        assert any(flag.startswith("reference not anatomical") for flag in result.flags)
+
+
+def test_the_bi_ischial_line_stands_in_for_the_teardrops_when_it_is_asked_for() -> None:
+    without = {name: xy for name, xy in PELVIS.items() if name != "teardrop_right"}
+    found = by_key(measure(film(without, turn_deg=4.0), display="standard", reference="bi-ischial"))
+    assert found["leg_length_discrepancy", None].value == pytest.approx(6)
+    assert found["leg_length_discrepancy", None].line == "bi-ischial line"
+    # 22 above the teardrops, which lie 50 above the ischia
+    assert found["hip_centre_height", "left"].value == pytest.approx(72)

@@ -22,6 +22,9 @@ class SpacingSource(StrEnum):
     FLAG = "flag"  # the user typed it
     TABLE = "table"  # a column of the annotation file
     KNOWN_DISTANCE = "known-distance"  # two points of this very film whose distance is known
+    KNOWN_HEAD = "known-head"  # the prosthetic head on this very film, whose diameter is known
+    KNOWN_BALL = "known-ball"  # a marker ball on this very film
+    MAGNIFICATION = "magnification"  # a spacing on the detector and a magnification the user told
     FILE = "file"  # a separate spacing file the user named
     DICOM_FIDUCIAL = "dicom-fiducial"  # a header, calibrated by an object of known size
     DICOM_GEOMETRY = "dicom-geometry"  # a header, by an assumed depth in the patient
