@@ -30,6 +30,8 @@ class Mark:
     confidence: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "x", float(self.x))
+        object.__setattr__(self, "y", float(self.y))
         finite = math.isfinite(self.x) and math.isfinite(self.y)
         if finite != self.placed:
             raise InputError(

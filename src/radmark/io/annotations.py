@@ -102,7 +102,7 @@ def write_annotations(
     Raises:
         InputError: something is there already, several readers have to go into a format of one, or it cannot be written.
     """
-    target = _format(format) if format is not None else of_suffix(path)
+    target = _target(path, format)
     lost = losses(readings, target.holds)
     if len(readings.images) < len(readings.readings) and not (target.holds.reader and _apart(readings, target)):
         raise InputError(
@@ -120,6 +120,15 @@ def write_annotations(
         for name, content in contents.items():
             write_text(path / name, content)
     return lost
+
+
+def losses_of(path: Path, readings: Readings, format: str | None = None) -> tuple[Loss, ...]:  # noqa: A002
+    """What `write_annotations` with the same arguments would lose."""
+    return losses(readings, _target(path, format).holds)
+
+
+def _target(path: Path, name: str | None) -> Format:
+    return of_suffix(path) if name is None else _format(name)
 
 
 def _apart(readings: Readings, target: Format) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -114,10 +115,14 @@ class Context:
         return self.scheme.names
 
 
+@cache
+def _shipped() -> tuple[Scheme, ...]:
+    return tuple(read_scheme(name) for name in shipped_schemes())
+
+
 def scheme_of(names: Sequence[str]) -> Scheme:
     """The shipped scheme of exactly these landmarks, in the order given; else one made from the bare names."""
-    for shipped in shipped_schemes():
-        scheme = read_scheme(shipped)
+    for scheme in _shipped():
         if set(scheme.names) == set(names):
             return replace(scheme, landmarks=tuple(scheme.landmarks[scheme.index(name)] for name in names))
     return Scheme.from_names(names)
@@ -137,10 +142,9 @@ def gathered(
             seen = list(dict.fromkeys(name for reading in readings for name in reading.marks))
             if not seen:
                 raise InputError("the file holds no landmark", remedy="Give a file with at least one")
-            for shipped in shipped_schemes():
-                order = read_scheme(shipped).names
-                if set(order) == set(seen):
-                    seen = list(order)
+            for shipped in _shipped():
+                if set(shipped.names) == set(seen):
+                    seen = list(shipped.names)
             names = seen
         return Readings(scheme_of(names), tuple(readings), tuple(lost))
     except InputError as error:

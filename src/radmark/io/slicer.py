@@ -60,13 +60,13 @@ def _reading(root: Tree, image: str, context: Context, lost: Counter[str]) -> Re
             label = point.get("label").text()
             once(marks, label, root.file, f"image {image}")
             status = point.get("positionStatus").value if point.has("positionStatus") else "defined"
+            if spacing is None and (status == "defined" or _NOTE.search(str(point.get("description").value))):
+                spacing, stated = _spacing(point, image, context)
             if status == "missing":
                 marks[label] = ABSENT
             elif status == "undefined":
                 marks[label] = NOT_ANNOTATED
             elif status == "defined":
-                if spacing is None:
-                    spacing, stated = _spacing(point, image, context)
                 marks[label] = _mark(point, -1.0 if system == "RAS" else 1.0, spacing)
             else:
                 raise point.get("positionStatus").wrong(
