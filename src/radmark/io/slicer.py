@@ -66,7 +66,7 @@ def _reading(root: Tree, image: str, context: Context, lost: Counter[str]) -> Re
                 marks[label] = ABSENT
             elif status == "undefined":
                 marks[label] = NOT_ANNOTATED
-            elif status == "defined":
+            elif status == "defined" and spacing is not None:
                 marks[label] = _mark(point, -1.0 if system == "RAS" else 1.0, spacing)
             else:
                 raise point.get("positionStatus").wrong(
