@@ -74,11 +74,13 @@ class Reliability:
 
 
 def reliability(table: FloatArray) -> Reliability | None:
-    """Everything of an n x k table; rows with a gap are left out. None for fewer than two rows or columns, or no variance."""
+    """Everything of an n x k table; rows with a gap are left out. None for fewer than two rows or columns, or subjects that do not differ."""
     table = table[np.isfinite(table).all(axis=1)]
     if table.ndim != 2 or min(table.shape) < 2 or np.ptp(table) == 0:
         return None
     a = anova(table)
+    if a.rows <= 0:
+        return None
     n, k = a.n, a.k
     # A billionth of the variance is rounding, not disagreement.
     exact = a.within < 1e-18 * a.rows

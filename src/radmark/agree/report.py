@@ -184,15 +184,16 @@ def deviations(found: Agreement, landmark: int) -> FloatArray:
 
 def _ellipses(found: Agreement) -> Chart:
     """A square for each landmark: every deviation as a dot, their mean, and the ellipse that holds 95 % if they are normal."""
-    landmarks = found.panel.landmarks
-    columns = min(5, len(landmarks))
+    drawn = {name: deviations(found, k) for k, name in enumerate(found.panel.landmarks)}
+    drawn = {name: away for name, away in drawn.items() if len(away)}
+    landmarks = list(drawn)
+    columns = max(1, min(5, len(landmarks)))
     rows = -(-len(landmarks) // columns)
     figure = Figure(figsize=(7.6, 1.75 * rows + 0.2), layout="constrained")
     figure.patch.set_alpha(0)
-    every = [deviations(found, k) for k in range(len(landmarks))]
-    far = np.concatenate([np.abs(away).max(axis=1) for away in every if len(away)] or [np.ones(1)])
-    end = max(2.0, float(np.percentile(far, 98)))
-    for k, away in enumerate(every):
+    far = np.concatenate([np.abs(away).max(axis=1) for away in drawn.values()] or [np.ones(1)])
+    end = max(2.0, float(np.percentile(far, 99)))
+    for k, away in enumerate(drawn.values()):
         axes = figure.add_subplot(rows, columns, k + 1)
         axes.patch.set_alpha(0)
         axes.set_aspect("equal")
@@ -206,8 +207,6 @@ def _ellipses(found: Agreement) -> Chart:
             axes.set_xticklabels([])
         axes.axhline(0, color=RULE, linewidth=0.7)
         axes.axvline(0, color=RULE, linewidth=0.7)
-        if not len(away):
-            continue
         axes.scatter(*np.clip(away, -end, end).T, s=4, color=DOTS, alpha=0.5, linewidths=0, rasterized=True)
         s = scatter(away, np.zeros(len(away), np.int64))
         if s is not None and s.sd_along is not None and s.sd_across is not None and s.angle_deg is not None:

@@ -66,7 +66,8 @@ class Agree:
             model = f"model {self.model.stem}"
             sets.append(read_annotations(self.model, context=context).named(model))
         for path, readings in zip((*self.files, *(() if self.model is None else (self.model,))), sets, strict=True):
-            for loss in readings.lost:
+            asked = [loss for loss in readings.lost if self.scheme is None or not loss.what.startswith("landmark ")]
+            for loss in asked:
                 err.print(f"{path}: left out: {loss}", markup=False)
         compared = panel(sets)
         measured = _measured(compared, sets) if self.measure else None
