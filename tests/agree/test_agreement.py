@@ -109,13 +109,23 @@ def test_a_model_among_its_readers_and_one_far_from_them():
     near, far, best = (agreement(panel([*sets, m]), model=m.readers[0]).models[0] for m in (good, bad, perfect))
     assert (near.verdict, far.verdict, best.verdict) == ("within", "farther", "nearer")
     # Two points with standard deviation 1 an axis lie sqrt(pi) apart on average (Rayleigh of sigma sqrt 2).
-    assert near.between_readers == pytest.approx(math.sqrt(math.pi), rel=0.05)
-    assert near.model_to_readers == pytest.approx(math.sqrt(math.pi), rel=0.05)
+    assert near.between_readers == pytest.approx(math.sqrt(math.pi), rel=0.1)
+    assert near.model_to_readers == pytest.approx(math.sqrt(math.pi), rel=0.1)
     # Root mean square over both axes: readers sqrt(2), the bad model 3 sqrt(2), the perfect one 0.
-    assert near.rater_rms == pytest.approx(math.sqrt(2), rel=0.05)
+    assert near.rater_rms == pytest.approx(math.sqrt(2), rel=0.1)
     assert far.model_rms == pytest.approx(3 * math.sqrt(2), rel=0.08)
     assert best.model_rms < 0.35
     assert best.observed_rms == pytest.approx(math.sqrt(2 / 3), rel=0.08)
+
+
+def test_a_reader_in_disguise_is_told_apart_about_once_in_twenty():
+    """Three readers and a model that is a fourth: 60 panels of 60 films; the verdict is a 95 % interval's."""
+    rng = np.random.default_rng(6)
+    within = 0
+    for _ in range(60):
+        sets = [films(name, rng.normal(50, 1, size=(60, 2)).tolist(), None) for name in "abcm"]
+        within += agreement(panel(sets), model="m").models[0].verdict == "within"
+    assert within >= 52  # 57 expected; 51 or fewer once in a hundred
 
 
 def test_the_model_takes_no_part_in_the_readers_figures():
