@@ -39,6 +39,7 @@ def geometric_median(points: FloatArray) -> FloatArray:
         step = np.maximum(0.0, 1 - held)[:, None] * pull / np.maximum(total, 1e-300)[:, None]
         at[moving] += step
         moving[moving] = np.hypot(step[:, 0], step[:, 1]) > 1e-9
+
     # Where the median is one of the points the iteration only creeps towards it: try them all.
     def totals(place: FloatArray) -> FloatArray:
         away = flat - place

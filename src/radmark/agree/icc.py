@@ -74,7 +74,10 @@ class Reliability:
 
 
 def reliability(table: FloatArray) -> Reliability | None:
-    """Everything of an n x k table; rows with a gap are left out. None for fewer than two rows or columns, or subjects that do not differ."""
+    """Everything of an n x k table; rows with a gap are left out.
+
+    None for fewer than two rows or columns, or where the subjects do not differ.
+    """
     table = table[np.isfinite(table).all(axis=1)]
     if table.ndim != 2 or min(table.shape) < 2 or np.ptp(table) == 0:
         return None
