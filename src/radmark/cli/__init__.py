@@ -1,7 +1,7 @@
 """The command line: a file a command, each a dataclass whose fields' docstrings are the help. Heavy imports wait inside `run`.
 
-Exit codes: 0 done; 1 `radmark check` found that training would fail or lie, or a cell of `radmark benchmark` failed; 2
-something given cannot be used; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 `radmark check` found that training would fail or lie, a cell of `radmark benchmark` failed, or `radmark
+convert --strict` would have lost something; 2 something given cannot be used; 130 stopped by Ctrl-C.
 """
 
 import sys
@@ -12,9 +12,11 @@ import tyro
 from tyro.conf import OmitArgPrefixes, subcommand
 
 from radmark import RESEARCH_USE, __version__
+from radmark.cli.agree import Agree
 from radmark.cli.benchmark import Benchmark
 from radmark.cli.check import Check
 from radmark.cli.common import Annotations
+from radmark.cli.convert import Convert
 from radmark.cli.demo import Demo
 from radmark.cli.evaluate import Evaluate
 from radmark.cli.measure import Measure
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Evaluate, subcommand("evaluate")]
             | Annotated[Predict, subcommand("predict")]
             | Annotated[Measure, subcommand("measure")]
+            | Annotated[Agree, subcommand("agree")]
+            | Annotated[Convert, subcommand("convert")]
             | Annotated[Pacs, subcommand("pacs")]
             | Annotated[Benchmark, subcommand("benchmark")]
         )

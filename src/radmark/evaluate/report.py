@@ -3,22 +3,15 @@
 The page is one file that loads nothing from anywhere: its pictures are data URIs, and its security policy says so.
 """
 
-import base64
 import csv
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
-import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
 
 from radmark.core import Case, Dataset, InputError, Landmarks, Prediction, Radiograph, State
@@ -26,7 +19,6 @@ from radmark.core.frame import FloatArray
 from radmark.draw import Region, overlay
 from radmark.evaluate.metrics import (
     THRESHOLDS,
-    Interval,
     Metrics,
     PointErrors,
     image_means,
@@ -35,26 +27,18 @@ from radmark.evaluate.metrics import (
     spearman,
 )
 from radmark.io.atomic import claim_folder, write_text
+from radmark.page import ACCENT, CARD, DOTS, INK, MUTED, Chart, chart, empty_chart, plain, template
+from radmark.page import data_uri as data_uri
 
 WORST_POINTS = 12
 SHOWN_IMAGES = 4
 
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 
-# Colours of the charts. Each is a stand-in that the page replaces by a variable of its style sheet, light or dark.
-_INK, _MUTED, _RULE, _ACCENT, _CARD = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
-_VARIABLES = {
-    _INK: "var(--ink)",
-    _MUTED: "var(--muted)",
-    _RULE: "var(--rule)",
-    _ACCENT: "var(--accent)",
-    _CARD: "var(--card)",
-}
 _COLUMNS = (
     "image_name", "patient", "landmark", "truth_state", "predicted_state", "truth_x", "truth_y", "predicted_x",
     "predicted_y", "dx_px", "dy_px", "radial_error_px", "dx_mm", "dy_mm", "radial_error_mm", "confidence", "grid_scale",
 )  # fmt: skip
-_DOTS = "#4b86d8"  # dots are pixels, not shapes, so one colour has to serve on light and dark
 
 
 REPORT_FILES = ("metrics.json", "errors.csv", "index.html")
@@ -130,13 +114,6 @@ def errors_csv(errors: PointErrors, grid_size: int | None = None) -> str:
     return text.getvalue()
 
 
-class _Chart(NamedTuple):
-    """An inline SVG and what a person who cannot see it should know."""
-
-    svg: Markup
-    label: str
-
-
 class _Picture(NamedTuple):
     uri: str
     alt: str
@@ -160,14 +137,7 @@ def _page(
     worst, typical = _worst_and_typical(errors, distance)
     points = _worst_points(distance)
     shown = _draw_cases(errors, distance, unit, read=read, whole=[*worst, *typical], points=points)
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["number"] = _number
-    environment.filters["interval"] = _interval
-    environment.filters["plain"] = _plain
-    template = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    return template(Path(__file__).with_name("report.html.j2")).render(
         title=title,
         metrics=metrics,
         main=metrics.mm or metrics.px,
@@ -188,24 +158,6 @@ def _page(
         facts=facts,
         warnings=warnings,
     )
-
-
-# ---- numbers in words ------------------------------------------------------------------------------------------------
-
-
-def _number(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    if value is None:
-        return "\N{EN DASH}"
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _interval(pair: Interval | None, digits: int = 2) -> str:
-    return "" if pair is None else f"[{pair[0]:.{digits}f}, {pair[1]:.{digits}f}]"
-
-
-def _plain(name: str) -> str:
-    """A landmark's name as words."""
-    return name.replace("_", " ")
 
 
 # ---- which cases to show ---------------------------------------------------------------------------------------------
@@ -281,7 +233,7 @@ def _point_picture(errors: PointErrors, n: int, k: int, distance: float, unit: s
         region=Region.square((truth + guess) / 2, half_side),
         long_side=320,
     )
-    name = _plain(case.landmarks.scheme.names[k])
+    name = plain(case.landmarks.scheme.names[k])
     sure = prediction.confidence[k]
     detail = case.name if np.isnan(sure) else f"{case.name}, confidence {sure:.2f}"
     alt = f"Detail of radiograph {case.name}: the model's {name} lies {distance:.1f} {unit} from the reader's"
@@ -311,43 +263,7 @@ def _embedded(path: Path) -> str:
     return data_uri(kind, path.read_bytes())
 
 
-def data_uri(kind: str, data: bytes) -> str:
-    """A file as an address that a page holds itself; `kind` such as "image/png"."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-
-
 # ---- charts ----------------------------------------------------------------------------------------------------------
-
-
-def _axes(height: float) -> tuple[Figure, Axes]:
-    """An empty chart 7.6 inches wide. A bare Figure: pyplot would keep global state and pick a window system."""
-    figure = Figure(figsize=(7.6, height), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_RULE)
-    axes.tick_params(colors=_INK, length=0, labelsize=9.5)
-    axes.grid(color=_RULE, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.xaxis.label.set_color(_MUTED)
-    axes.yaxis.label.set_color(_MUTED)
-    return figure, axes
-
-
-def _chart(figure: Figure, label: str) -> _Chart:
-    """The figure as SVG for use inside HTML: real text, colours of the page, no identifier that could occur twice."""
-    data = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(data, format="svg", dpi=160)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", data.getvalue()[data.getvalue().index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    # The text was made by matplotlib, which escapes what it is given.
-    named = Markup('<svg role="img" aria-label="{}"').format(label) + Markup(svg.removeprefix("<svg"))
-    return _Chart(named, label)
 
 
 def _upper(values: FloatArray, least: float) -> float:
@@ -355,25 +271,25 @@ def _upper(values: FloatArray, least: float) -> float:
     return max(least, float(np.percentile(values, 99))) if values.size else least
 
 
-def _cumulative(distance: FloatArray, unit: str) -> _Chart:
+def _cumulative(distance: FloatArray, unit: str) -> Chart:
     """Share of all scored points nearer than x; points not found never count, so the curve may end below 100 %."""
     found = np.sort(distance[np.isfinite(distance)])
-    figure, axes = _axes(3.3)
+    figure, axes = empty_chart(3.3)
     end = _upper(found, 5.0)
     share = 100 * np.arange(len(found) + 1) / len(distance)
-    axes.step([*found, max(end, found[-1] if len(found) else 0)], share, where="pre", color=_ACCENT, linewidth=2.2)
+    axes.step([*found, max(end, found[-1] if len(found) else 0)], share, where="pre", color=ACCENT, linewidth=2.2)
     sdr = {threshold: 100 * float(np.mean(distance < threshold)) for threshold in THRESHOLDS}
     for threshold, percent in sdr.items():
-        axes.plot([threshold] * 2, [0, percent], color=_MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        axes.plot([threshold], [percent], "o", color=_ACCENT, markersize=5)
+        axes.plot([threshold] * 2, [0, percent], color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
+        axes.plot([threshold], [percent], "o", color=ACCENT, markersize=5)
     axes.set(xlim=(0, end), ylim=(0, 101), xlabel=f"radial error ({unit})", ylabel="points nearer than this (%)")
     words = ", ".join(f"{percent:.1f} % of points under {t:g} {unit}" for t, percent in sdr.items())
-    return _chart(figure, f"Cumulative curve of the radial error: {words}.")
+    return chart(figure, f"Cumulative curve of the radial error: {words}.")
 
 
-def _by_landmark(distance: FloatArray, names: Sequence[str], unit: str) -> _Chart:
+def _by_landmark(distance: FloatArray, names: Sequence[str], unit: str) -> Chart:
     """Every error as a dot, with median, middle half and 5th to 95th percentile of each landmark."""
-    figure, axes = _axes(0.9 + 0.31 * len(names))
+    figure, axes = empty_chart(0.9 + 0.31 * len(names))
     end = _upper(distance[np.isfinite(distance)], 4.0)
     rng = np.random.default_rng(0)
     for k, column in enumerate(distance.T):
@@ -384,19 +300,19 @@ def _by_landmark(distance: FloatArray, names: Sequence[str], unit: str) -> _Char
         height = k + rng.uniform(-0.3, 0.3, values.size)
         # The dots of thousands of points would make a page of megabytes, so they are pixels.
         axes.scatter(
-            np.minimum(values, end), height, s=6, color=_DOTS, alpha=0.65, linewidths=0, rasterized=True, clip_on=False
+            np.minimum(values, end), height, s=6, color=DOTS, alpha=0.65, linewidths=0, rasterized=True, clip_on=False
         )
-        axes.hlines(k, p5, p95, color=_INK, linewidth=1)
-        axes.hlines(k, q1, q3, color=_INK, linewidth=4)
-        axes.plot([median], [k], "o", color=_CARD, markeredgecolor=_INK, markersize=6.5)
+        axes.hlines(k, p5, p95, color=INK, linewidth=1)
+        axes.hlines(k, q1, q3, color=INK, linewidth=4)
+        axes.plot([median], [k], "o", color=CARD, markeredgecolor=INK, markersize=6.5)
     axes.set(xlim=(0, end), ylim=(len(names) - 0.4, -0.6), xlabel=f"radial error ({unit})")
-    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
     axes.grid(visible=False, axis="y")
-    return _chart(figure, f"Radial error of each landmark in {unit}; the numbers are in the table above.")
+    return chart(figure, f"Radial error of each landmark in {unit}; the numbers are in the table above.")
 
 
 class _Confidence(NamedTuple):
-    chart: _Chart
+    chart: Chart
     spearman: float
     verdict: str
     median_low: float
@@ -413,22 +329,22 @@ def _confidence(distance: FloatArray, confidence: FloatArray, unit: str) -> _Con
     low = sure <= np.percentile(sure, 10)
     if low.all():
         return None
-    figure, axes = _axes(3.3)
+    figure, axes = empty_chart(3.3)
     end = _upper(error, 4.0)
-    axes.scatter(sure, np.minimum(error, end), s=6, color=_DOTS, alpha=0.55, linewidths=0, rasterized=True)
+    axes.scatter(sure, np.minimum(error, end), s=6, color=DOTS, alpha=0.55, linewidths=0, rasterized=True)
     # Medians of fifths of the points, so that the trend shows through the cloud.
     fifths = [part for part in np.array_split(np.argsort(sure, kind="stable"), 5) if part.size]
     axes.plot(
         [np.median(sure[part]) for part in fifths],
         [min(np.median(error[part]), end) for part in fifths],
-        "o-", color=_ACCENT, markeredgecolor=_INK, linewidth=2,
+        "o-", color=ACCENT, markeredgecolor=INK, linewidth=2,
     )  # fmt: skip
     axes.set(ylim=(0, end), xlabel="confidence", ylabel=f"radial error ({unit})")
     verdict = (
         "a useful warning" if rho <= -0.5 else "a weak warning" if rho <= -0.2 else "hardly a warning, if one at all"
     )
     return _Confidence(
-        chart=_chart(figure, f"Radial error against confidence; rank correlation {rho:.2f}."),
+        chart=chart(figure, f"Radial error against confidence; rank correlation {rho:.2f}."),
         spearman=rho,
         verdict=verdict,
         median_low=float(np.median(error[low])),

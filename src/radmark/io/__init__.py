@@ -1,5 +1,13 @@
 """Bytes into words and back, one file a format; each converts to radmark's one convention, there and only there."""
 
+from radmark.io.annotations import FORMATS as FORMATS
+from radmark.io.annotations import read_annotations as read_annotations
+from radmark.io.annotations import write_annotations as write_annotations
+from radmark.io.coco import write_predictions_coco as write_predictions_coco
+from radmark.io.exchange import Context as Context
+from radmark.io.exchange import of_dataset as of_dataset
+from radmark.io.exchange import of_predictions as of_predictions
+from radmark.io.exchange import to_dataset as to_dataset
 from radmark.io.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from radmark.io.images import MAX_PIXELS as MAX_PIXELS
 from radmark.io.images import read_image as read_image

@@ -13,11 +13,10 @@ comma is read as well. Reading and checking are one path: `inspect_table` collec
 
 import csv
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ParamSpec, TypedDict, TypeVar, Unpack
 
 import numpy as np
@@ -26,16 +25,17 @@ from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing, SpacingSource
 from radmark.core.landmarks import Landmarks, State
-from radmark.core.prediction import Prediction, common_scheme
+from radmark.core.prediction import Prediction
+from radmark.core.readings import Mark, Reading, Readings
 from radmark.core.scheme import Scheme
-from radmark.io.atomic import replacing
-from radmark.io.images import IMAGE_SUFFIXES, read_size, read_spacing
-from radmark.io.schemes import read_scheme, shipped_schemes
+from radmark.io.atomic import write_text
+from radmark.io.exchange import ALL, Context, find_image, gathered, of_predictions, scheme_of
+from radmark.io.images import read_size, read_spacing
+from radmark.io.sheet import Row, Sheet, read_sheet
 
 _NEEDED = ("image_name", "image_width", "image_height", "n_landmarks")
 _SPACING = ("spacing_x_mm", "spacing_y_mm")
 _KNOWN = (*_NEEDED, *_SPACING, "patient_id", "split")  # `reader` is an attribute as well
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")  # float() would also take "nan", "inf" and "1_000"
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -140,7 +140,7 @@ def inspect_table(annotations: Path, images: Path, **options: Unpack[TableOption
     """Read a table as `read_dataset` does (the arguments are the same) and collect what is wrong instead of raising."""
     reader = options.get("reader")
     notes = _Notes()
-    sheet = notes.attempt("table", _read_sheet, annotations, _NEEDED)
+    sheet = notes.attempt("table", read_sheet, annotations, _NEEDED)
     folder = notes.attempt("missing-image", _folder, images)
     if sheet is None or folder is None:
         return Inspection(findings=tuple(notes.findings))
@@ -152,7 +152,7 @@ def inspect_table(annotations: Path, images: Path, **options: Unpack[TableOption
     for error in sheet.ragged:
         notes.error("table", error)
     cases: list[Case] = []
-    taken: dict[Path, _Row] = {}
+    taken: dict[Path, Row] = {}
     for row in rows:
         path = notes.attempt("missing-image", _image_path, row, folder)
         if path is None:
@@ -200,128 +200,6 @@ class _Notes:
             return None
 
 
-# ------------------------------------------------------------------------------------------------- text into rows
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """Cells of one row by column, stripped. A column the table does not have reads as empty."""
-
-    file: Path
-    number: int  # 1 is the header
-    cells: Mapping[str, str]
-    decimal_comma: bool
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-    def error(self, problem: str, column: str, remedy: str) -> InputError:
-        return InputError(problem, remedy=remedy, file=self.file, row=self.number, column=column, value=self[column])
-
-    def number_in(self, column: str) -> float:
-        text = self[column]
-        if self.decimal_comma and "." not in text:
-            text = text.replace(",", ".", 1)
-        if not _NUMBER.fullmatch(text):
-            hint = "Write a number with a decimal point"
-            raise self.error("this is not a number", column, f"{hint}, or leave the cell empty where nothing is known")
-        return float(text)
-
-    def whole_in(self, column: str) -> int:
-        value = self.number_in(column)
-        if not (value.is_integer() and value > 0):
-            raise self.error("this is not a whole, positive number", column, "Write a number such as 1024")
-        return int(value)
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """A table as text. `ragged` are the rows that do not fit the header; they are not among `rows`."""
-
-    file: Path
-    header: tuple[str, ...]
-    rows: tuple[_Row, ...]
-    ragged: tuple[InputError, ...]
-
-
-def _read_sheet(path: Path, needed: Sequence[str]) -> _Sheet:
-    """The rows of a CSV file. Lines that are empty, or hold nothing but separators, are skipped."""
-    text = _read_text(path)
-    lines: list[list[str]] = []
-    try:
-        separator = _separator(text, needed)
-        lines.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise InputError(
-            f"this is not a table: {error}",
-            file=path,
-            row=len(lines) + 1,
-            remedy="Save it as CSV, UTF-8, with a quote at both ends of a text",
-        ) from error
-    header = tuple(cell.strip() for cell in lines[0]) if lines else ()
-    _check_header(path, header, needed)
-    rows: list[_Row] = []
-    ragged: list[InputError] = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = [cell.strip() for cell in line]
-        if not any(cells):
-            continue
-        if len(cells) < len(header) or any(cells[len(header) :]):
-            problem = f"the row has {len(cells)} cells under a header of {len(header)}"
-            remedy = (
-                "Give each column a cell, empty where nothing is known, and put quotes around a cell that holds a comma"
-            )
-            ragged.append(InputError(problem, remedy=remedy, file=path, row=number, value=line[0]))
-            continue
-        rows.append(_Row(path, number, dict(zip(header, cells, strict=False)), separator != ","))
-    if not rows and not ragged:
-        raise InputError("the table has a header and no row", file=path, remedy="Add one row for each image")
-    return _Sheet(path, header, tuple(rows), tuple(ragged))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("there is no such table", file=path, remedy="Check the name and the folder") from None
-    except OSError as error:
-        raise InputError(
-            f"the table cannot be opened: {error.strerror}", file=path, remedy="Check that it is a file you may read"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "the table is not UTF-8 text", file=path, remedy='Save it as "CSV UTF-8", not as a workbook'
-        ) from error
-
-
-def _separator(text: str, needed: Sequence[str]) -> str:
-    """The separator under which the header has the most of the columns it needs; the comma where none does."""
-
-    def found(separator: str) -> int:
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
-        return len(set(needed) & {cell.strip() for cell in header})
-
-    return max((",", ";", "\t"), key=found)
-
-
-def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
-    missing = [column for column in needed if column not in header]
-    if missing:
-        raise InputError(
-            f"the header lacks {', '.join(missing)}",
-            file=path,
-            row=1,
-            column=missing[0],
-            value=", ".join(header[:6]) + (", …" if len(header) > 6 else ""),
-            remedy=f"Begin the header with {','.join(needed)}",
-        )
-    for column in header:
-        if column and header.count(column) > 1:
-            raise InputError(
-                "a column stands twice in the header", file=path, row=1, column=column, remedy="Rename or remove one"
-            )
-
-
 # ------------------------------------------------------------------------------------- what the columns and rows mean
 
 
@@ -334,7 +212,7 @@ class _Columns:
     attributes: tuple[str, ...]
 
 
-def _columns(sheet: _Sheet, scheme: Scheme | None) -> _Columns:
+def _columns(sheet: Sheet, scheme: Scheme | None) -> _Columns:
     header = sheet.header
     names = tuple(c[:-2] for c in header if c.endswith("_x") and len(c) > 2)
     for here, there in (("_x", "_y"), ("_y", "_x")):
@@ -356,7 +234,7 @@ def _columns(sheet: _Sheet, scheme: Scheme | None) -> _Columns:
             remedy="Add a pair of columns such as femoral_head_left_x,femoral_head_left_y for each landmark",
         )
     if scheme is None:
-        scheme = _shipped_like(names)
+        scheme = scheme_of(names)
     else:
         missing = [name for name in scheme.names if name not in names]
         if missing:
@@ -372,15 +250,6 @@ def _columns(sheet: _Sheet, scheme: Scheme | None) -> _Columns:
     return _Columns(scheme, len(names), attributes)
 
 
-def _shipped_like(names: Sequence[str]) -> Scheme:
-    """The shipped scheme of exactly these landmarks, in the order given; else one made from the bare names."""
-    for shipped in shipped_schemes():
-        scheme = read_scheme(shipped)
-        if set(scheme.names) == set(names):
-            return replace(scheme, landmarks=tuple(scheme.landmarks[scheme.index(name)] for name in names))
-    return Scheme.from_names(names)
-
-
 @dataclass(frozen=True)
 class _Spacings:
     """Millimetres a pixel for a row: one for all, else the row's own, else those of the spacing file."""
@@ -389,21 +258,21 @@ class _Spacings:
     file: Path | None
     by_image: Mapping[str, Spacing]
 
-    def of(self, row: _Row) -> Spacing | None:
+    def of(self, row: Row) -> Spacing | None:
         return self.flag or _spacing(row, SpacingSource.TABLE) or self.by_image.get(row["image_name"])
 
 
 def _spacings(flag: Spacing | None, file: Path | None) -> _Spacings:
     if flag is not None or file is None:
         return _Spacings(flag, None, {})
-    sheet = _read_sheet(file, ("image_name", *_SPACING))
+    sheet = read_sheet(file, ("image_name", *_SPACING))
     if sheet.ragged:
         raise sheet.ragged[0]
     found = {row["image_name"]: _spacing(row, SpacingSource.FILE) for row in sheet.rows}
     return _Spacings(None, file, {name: spacing for name, spacing in found.items() if spacing is not None})
 
 
-def _spacing(row: _Row, source: SpacingSource) -> Spacing | None:
+def _spacing(row: Row, source: SpacingSource) -> Spacing | None:
     """What a row's two spacing columns say, None where both are empty or missing."""
     given = [column for column in _SPACING if row[column]]
     if not given:
@@ -419,7 +288,7 @@ def _spacing(row: _Row, source: SpacingSource) -> Spacing | None:
     return Spacing(row.number_in("spacing_x_mm"), row.number_in("spacing_y_mm"), source)
 
 
-def _rows_of(sheet: _Sheet, reader: str | None) -> tuple[_Row, ...]:
+def _rows_of(sheet: Sheet, reader: str | None) -> tuple[Row, ...]:
     """The rows of one reader; all rows where none is asked for, or the table does not tell readers apart."""
     if reader is None or "reader" not in sheet.header:
         return sheet.rows
@@ -436,7 +305,7 @@ def _rows_of(sheet: _Sheet, reader: str | None) -> tuple[_Row, ...]:
     return rows
 
 
-def _several_readers(rows: Sequence[_Row], earlier: _Row, row: _Row) -> InputError:
+def _several_readers(rows: Sequence[Row], earlier: Row, row: Row) -> InputError:
     known = ", ".join(sorted({other["reader"] or "(empty)" for other in rows}))
     return row.error(
         f"{row['image_name']} was marked by another reader in row {earlier.number} already",
@@ -451,40 +320,15 @@ def _folder(images: Path) -> Path:
     return images
 
 
-def _image_path(row: _Row, folder: Path) -> Path:
-    """The file of a row. A name may lead into sub folders, not out of the folder, and may lack its suffix."""
-    name = row["image_name"]
-    relative = PurePosixPath(name.replace("\\", "/"))
-    if not name or relative.is_absolute() or ".." in relative.parts:
-        raise row.error(
-            f"this is not the name of a file under {folder}",
-            "image_name",
-            "Give names relative to the folder of images",
-        )
-    path = folder / relative
-    for suffixes in ((), IMAGE_SUFFIXES, tuple(suffix.upper() for suffix in IMAGE_SUFFIXES)):
-        tried = [path.with_name(path.name + suffix) for suffix in suffixes] or [path]
-        found = [candidate for candidate in tried if _is_file(candidate)]
-        if len(found) > 1:
-            raise row.error(
-                f"{' and '.join(file.name for file in found)} could be meant",
-                "image_name",
-                "Write the name with its suffix",
-            )
-        if found:
-            return found[0]
-    raise row.error(f"there is no such image in {folder}", "image_name", "Correct the name, or add the file")
-
-
-def _is_file(path: Path) -> bool:
+def _image_path(row: Row, folder: Path) -> Path:
     try:
-        return path.is_file()
-    except OSError:  # a name too long for the file system is the name of no file
-        return False
+        return find_image(folder, row["image_name"])
+    except InputError as error:
+        raise error.at(file=row.file, row=row.number, column="image_name") from error
 
 
 def _case(
-    row: _Row, path: Path, columns: _Columns, spacings: _Spacings, absent_corner_px: float | None, notes: _Notes
+    row: Row, path: Path, columns: _Columns, spacings: _Spacings, absent_corner_px: float | None, notes: _Notes
 ) -> Case | None:
     """The case of a row, or None and a finding for everything that is wrong with it."""
     before = len(notes.findings)
@@ -513,7 +357,7 @@ def _case(
     )
 
 
-def _check_size(row: _Row, path: Path, frame: Frame) -> None:
+def _check_size(row: Row, path: Path, frame: Frame) -> None:
     """The row has to say the size the image has, or its points are for another picture."""
     width, height = row.whole_in("image_width"), row.whole_in("image_height")
     if (width, height) == (frame.width, frame.height):
@@ -526,7 +370,7 @@ def _check_size(row: _Row, path: Path, frame: Frame) -> None:
     )
 
 
-def _check_count(row: _Row, columns: _Columns) -> None:
+def _check_count(row: Row, columns: _Columns) -> None:
     if row.whole_in("n_landmarks") != columns.landmarks_in_table:
         raise row.error(
             f"the header has columns for {columns.landmarks_in_table} landmarks",
@@ -541,7 +385,7 @@ class _Mark:
     state: State
 
 
-def _mark(row: _Row, name: str, absent_corner_px: float | None) -> _Mark:
+def _mark(row: Row, name: str, absent_corner_px: float | None) -> _Mark:
     """One landmark of a row: its two cells and the word on its state."""
     x_column, y_column, state_column = f"{name}_x", f"{name}_y", f"{name}_state"
     words = {state.label: state for state in State}
@@ -566,7 +410,7 @@ def _mark(row: _Row, name: str, absent_corner_px: float | None) -> _Mark:
     return _Mark((x, y), State.PRESENT if stated is None else stated)
 
 
-def _check_inside(row: _Row, name: str, mark: _Mark, frame: Frame) -> None:
+def _check_inside(row: Row, name: str, mark: _Mark, frame: Frame) -> None:
     if mark.state <= State.OCCLUDED and not frame.holds(np.array(mark.xy)):
         wrong_x = not -0.5 <= mark.xy[0] <= frame.width - 0.5
         raise row.error(
@@ -576,7 +420,7 @@ def _check_inside(row: _Row, name: str, mark: _Mark, frame: Frame) -> None:
         )
 
 
-def _warn(sheet: _Sheet, rows: Sequence[_Row], spacings: _Spacings, notes: _Notes) -> None:
+def _warn(sheet: Sheet, rows: Sequence[Row], spacings: _Spacings, notes: _Notes) -> None:
     """Gaps in a table that stop nothing and may still be a mistake."""
     if "patient_id" in sheet.header:
         without = [row for row in rows if not row["patient_id"]]
@@ -602,6 +446,94 @@ def _warn(sheet: _Sheet, rows: Sequence[_Row], spacings: _Spacings, notes: _Note
             )
 
 
+# ------------------------------------------------------------------------------------- readings, without the images
+
+HOLDS = ALL
+
+
+def read(path: Path, context: Context) -> Readings:
+    """The rows of a table as readings: images need not be at hand, and there may be several readers."""
+    sheet = read_sheet(path, _NEEDED)
+    if sheet.ragged:
+        raise sheet.ragged[0]
+    columns = _columns(sheet, None)
+    readings: list[Reading] = []
+    for row in sheet.rows:
+        _check_count(row, columns)
+        marks: dict[str, Mark] = {}
+        for name in columns.scheme.names:
+            mark = _mark(row, name, context.absent_corner_px)
+            sure = row.number_in(f"{name}_confidence") if row[f"{name}_confidence"] else None
+            marks[name] = Mark(mark.state, *mark.xy, confidence=sure)
+        others = {c: row[c] for c in columns.attributes if c not in ("reader", "session") and row[c]}
+        try:
+            readings.append(
+                Reading(
+                    row["image_name"].replace("\\", "/"),
+                    marks,
+                    size=(row.whole_in("image_width"), row.whole_in("image_height")),
+                    spacing=_spacing(row, SpacingSource.TABLE),
+                    reader=row["reader"] or None,
+                    session=row["session"],
+                    patient=row["patient_id"] or None,
+                    part=row["split"] or None,
+                    attributes=others,
+                )
+            )
+        except InputError as error:
+            raise error if error.row else error.at(file=path, row=row.number) from error
+    return gathered(path, readings, names=columns.scheme.names)
+
+
+def text(readings: Readings) -> str:
+    """The table of these readings, with the optional columns for what is known.
+
+    Raises:
+        InputError: the size of an image is unknown, or an attribute has the name of a column.
+    """
+    rows = readings.readings
+    scheme = readings.scheme
+    every = [reading.mark(name) for reading in rows for name in scheme.names]
+    with_states = any(mark.state in (State.OCCLUDED, State.ABSENT) for mark in every)
+    with_confidence = any(mark.confidence is not None for mark in every)
+    lines: list[dict[str, str]] = []
+    for reading in rows:
+        if reading.size is None:
+            raise InputError(
+                "the table states the size of each image, and this one's is unknown",
+                value=reading.image,
+                remedy="Give the folder of the images (--images)",
+            )
+        row = dict(zip(_NEEDED, (reading.image, *map(str, reading.size), str(len(scheme))), strict=True))
+        for name in scheme.names:
+            x, y = reading.mark(name).point
+            row |= {f"{name}_x": _decimals(x), f"{name}_y": _decimals(y)}
+        spacing = reading.spacing
+        optional = {
+            "patient_id": reading.patient,
+            "split": reading.part,
+            "reader": reading.reader,
+            "session": reading.session,
+            _SPACING[0]: spacing and repr(float(spacing.x_mm)),
+            _SPACING[1]: spacing and repr(float(spacing.y_mm)),
+        }
+        row |= {column: value for column, value in optional.items() if value}
+        if with_states:
+            row |= {f"{name}_state": reading.mark(name).state.label for name in scheme.names}
+        if with_confidence:
+            sure = {name: reading.mark(name).confidence for name in scheme.names}
+            row |= {f"{name}_confidence": "" if c is None else f"{c:.4f}" for name, c in sure.items()}
+        taken = [c for c in reading.attributes if c in row or c in optional or c.endswith(("_x", "_y"))]
+        if taken:
+            raise InputError("an attribute has the name of a column", value=taken[0], remedy="Rename it")
+        lines.append(row | dict(reading.attributes))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(dict.fromkeys(c for row in lines for c in row)), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
 # ------------------------------------------------------------------------------------------------------- writing
 
 
@@ -615,28 +547,7 @@ def write_predictions_csv(path: Path, predictions: Sequence[Prediction]) -> None
     Raises:
         InputError: no prediction, two of one name, or predictions of several schemes.
     """
-    scheme = common_scheme(predictions)
-    with_spacing = any(p.landmarks.frame.spacing for p in predictions)
-    with_states = any(np.isin(p.landmarks.states, (State.OCCLUDED, State.ABSENT)).any() for p in predictions)
-    rows: list[dict[str, str]] = []
-    for prediction in predictions:
-        landmarks = prediction.landmarks
-        frame = landmarks.frame
-        row = dict(zip(_NEEDED, (prediction.name, str(frame.width), str(frame.height), str(len(scheme))), strict=True))
-        for name, (x, y) in zip(scheme.names, landmarks.points, strict=True):
-            row |= {f"{name}_x": _decimals(x), f"{name}_y": _decimals(y)}
-        if with_spacing:
-            spacing = frame.spacing
-            values = ("", "") if spacing is None else (repr(float(spacing.x_mm)), repr(float(spacing.y_mm)))
-            row |= dict(zip(_SPACING, values, strict=True))
-        if with_states:
-            row |= {f"{n}_state": State(int(s)).label for n, s in zip(scheme.names, landmarks.states, strict=True)}
-        row |= {f"{n}_confidence": _decimals(c) for n, c in zip(scheme.names, prediction.confidence, strict=True)}
-        rows.append(row)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_text(path, text(of_predictions(predictions)))
 
 
 def _decimals(value: float) -> str:

@@ -1,0 +1,69 @@
+"""One point out of several readers': the geometric median, which one careless click cannot drag away."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radmark.core.frame import FloatArray
+
+OUTLIER_FACTOR = 4.0
+"""How many median distances away is an outlier. A round normal scatter exceeds it 7 times in a thousand among three readers,
+2 times among four, once in ten thousand among nine or more (simulated)."""
+
+_ROUNDS = 200
+
+
+def geometric_median(points: FloatArray) -> FloatArray:
+    """(R, ..., 2) points -> (..., 2): each has the smallest sum of distances to its R; NaN are passed over, NaN for none.
+
+    Weiszfeld's iteration, with Vardi and Zhang's step where it lands on one of the points (PNAS 97, 2000). Of two points, and
+    wherever a line of points leaves a choice, it is the mean that the iteration begins from.
+    """
+    flat = points.reshape(len(points), -1, 2)
+    there: NDArray[np.bool_] = np.isfinite(flat[..., 0]) & np.isfinite(flat[..., 1])
+    count: NDArray[np.int64] = there.sum(axis=0)
+    flat = np.where(there[..., None], flat, 0.0)
+    at = flat.sum(axis=0) / np.maximum(count, 1)[:, None]
+    moving: NDArray[np.bool_] = np.greater(count, 2)
+    for _ in range(_ROUNDS):
+        if not moving.any():
+            break
+        away = flat[:, moving] - at[moving]
+        distance = np.hypot(away[..., 0], away[..., 1])
+        off = there[:, moving] & (distance > 1e-12)
+        weights = np.where(off, 1 / np.where(off, distance, 1.0), 0.0)
+        total = weights.sum(axis=0)
+        pull = (weights[..., None] * away).sum(axis=0)
+        here = (there[:, moving] & ~off).sum(axis=0)
+        strength = np.hypot(pull[:, 0], pull[:, 1])
+        held = np.where(here > 0, here / np.maximum(strength, 1e-300), 0.0)
+        step = np.maximum(0.0, 1 - held)[:, None] * pull / np.maximum(total, 1e-300)[:, None]
+        at[moving] += step
+        moving[moving] = np.hypot(step[:, 0], step[:, 1]) > 1e-9
+
+    # Where the median is one of the points the iteration only creeps towards it: try them all.
+    def totals(place: FloatArray) -> FloatArray:
+        away = flat - place
+        return np.where(there, np.hypot(away[..., 0], away[..., 1]), 0.0).sum(axis=0)
+
+    least = totals(at)
+    for own, known in zip(flat, there, strict=True):
+        total = np.where(known & (count > 2), totals(own), np.inf)
+        at = np.where((total < least)[:, None], own, at)
+        least = np.minimum(total, least)
+    at[count == 0] = np.nan
+    return at.reshape(points.shape[1:])
+
+
+def outliers(points: FloatArray, agreed: FloatArray) -> NDArray[np.bool_]:
+    """(R, N, K) whose point lies far from the consensus, for its landmark: more than 4 times the median distance there.
+
+    Only where three or more placed it; two cannot outvote each other.
+    """
+    distance = np.hypot(points[..., 0] - agreed[..., 0], points[..., 1] - agreed[..., 1])
+    distance = np.where(np.isfinite(distance).sum(axis=0) >= 3, distance, np.nan)
+    found = np.zeros(distance.shape, bool)
+    for k in range(distance.shape[2]):
+        known = distance[:, :, k][np.isfinite(distance[:, :, k])]
+        if known.size:
+            found[:, :, k] = distance[:, :, k] > OUTLIER_FACTOR * float(np.median(known))
+    return found

@@ -1,0 +1,92 @@
+"""`radmark agree` as a user types it, and on two doctors' readings of real films."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radmark import cli
+
+CEPH = Path(__file__).parents[2] / "../shared/data/ceph"
+SPACING = "0.234261,0.234375"
+
+
+def write(path: Path, rows: list[str], head: str = "hip_right_x,hip_right_y,hip_left_x,hip_left_y") -> Path:
+    path.write_text("\n".join([f"image_name,image_width,image_height,n_landmarks,{head}", *rows, ""]))
+    return path
+
+
+@pytest.fixture
+def readings(tmp_path: Path) -> tuple[Path, Path]:
+    one = write(tmp_path / "anna.csv", [f"{n}.png,100,100,2,{20 + n},30,{80 + n},30" for n in range(6)])
+    two = write(tmp_path / "ben.csv", [f"{n}.png,100,100,2,{23 + n},34,{80 + n},30" for n in range(6)])
+    return one, two
+
+
+def test_two_files_of_two_readers(readings, tmp_path, capsys):
+    assert cli.main(["agree", *map(str, readings), "--out", str(tmp_path / "out")]) == 0
+    assert "anna - ben: mean 2.50 [2.50, 2.50], median 2.50 px; 50.0 % < 2; 12 points" in capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "agreement.json").read_text())
+    assert content["readers"] == ["anna", "ben"]
+    rows = list(csv.DictReader((tmp_path / "out" / "agreement.csv").read_text().splitlines()))
+    assert [(r["landmark"], float(r["mean"]), float(r["bias_x"]), float(r["bias_y"])) for r in rows] == [
+        ("*", 2.5, 1.5, 2), ("hip_right", 5, 3, 4), ("hip_left", 0, 0, 0),
+    ]  # fmt: skip
+    assert cli.main(["agree", *map(str, readings), "--out", str(tmp_path / "out")]) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_one_long_table_of_several_readers_and_a_model(readings, tmp_path, capsys):
+    lines = ["image,landmark,x,y,reader,spacing_x_mm,spacing_y_mm"]
+    lines += [f"{n}.png,hip_right,{20 + n + k},30,reader{k},0.5,0.5" for n in range(6) for k in range(3)]
+    (tmp_path / "long.csv").write_text("\n".join(lines))
+    command = ["agree", str(tmp_path / "long.csv"), "--model", str(readings[0]), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--spacing-mm", "0.5"]) == 0
+    # The model lies on reader0: 0, 1 and 2 px from the three, 1 on average; the readers 1, 2 and 1, 4/3 on average.
+    assert "model to readers 0.50, between readers 0.67 mm, difference -0.17" in capsys.readouterr().out
+    (both, one) = json.loads((tmp_path / "out" / "agreement.json").read_text())["model_against_readers"]
+    assert (one["landmark"], one["n"], one["model_to_readers"]) == ("hip_right", 6, 0.5)
+    assert both["verdict"] == "nearer"
+
+
+def test_measurements_by_two_readers(tmp_path):
+    names = ("teardrop_right", "teardrop_left", "lesser_trochanter_right", "lesser_trochanter_left")
+    head = ",".join(f"{name}_x,{name}_y" for name in names)
+    rows = [[f"{n}.png,300,300,4,50,100,250,100,60,{150 + n + d},240,150" for n in range(5)] for d in (0, 2)]
+    files = [write(tmp_path / f"{name}.csv", of, head) for name, of in zip("ab", rows, strict=True)]
+    command = ["agree", *map(str, files), "--measure", "--spacing-mm", "0.5", "--out", str(tmp_path / "out")]
+    assert cli.main(command) == 0
+    measures = json.loads((tmp_path / "out" / "agreement.json").read_text())["measurements"]
+    lengths = [m for m in measures if m["unit"] == "mm" and m["pairs"] and abs(abs(m["pairs"][0]["bias"]) - 1) < 1e-6]
+    assert lengths, [m["name"] for m in measures]  # 2 px at 0.5 mm, one way or the other, and always alike
+    assert lengths[0]["reliability"]["icc_3_1"] == pytest.approx(1)
+    assert "Bland" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_measurement_nobody_knows_is_said(readings, tmp_path, capsys):
+    assert cli.main(["agree", *map(str, readings), "--measure", "--out", str(tmp_path / "out")]) in (0, 2)
+    odd = [write(tmp_path / f"{n}.csv", ["1.png,9,9,1,1,1"], "nose_x,nose_y") for n in "ab"]
+    assert cli.main(["agree", *map(str, odd), "--measure", "--out", str(tmp_path / "odd")]) == 2
+    assert "no measurement is known" in capsys.readouterr().err
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_two_doctors_on_real_cephalograms(tmp_path):
+    """Against the same figures computed from the two tables in three lines of numpy."""
+    if not CEPH.is_dir():
+        pytest.skip("the cephalograms are not at hand")
+    tables = []
+    for reader in ("senior", "junior"):
+        rows = list(csv.DictReader((CEPH / f"val_{reader}.csv").read_text().splitlines()))
+        names = [c for c in rows[0] if c.endswith("_x")]
+        tables.append(np.array([[[float(r[c]), float(r[c[:-1] + "y"])] for c in names] for r in rows]))
+    expected = np.hypot(*np.moveaxis((tables[1] - tables[0]) * [0.234261, 0.234375], -1, 0))
+    files = [str(CEPH / f"val_{reader}.csv") for reader in ("senior", "junior")]
+    assert cli.main(["agree", *files, "--spacing-mm", SPACING, "--out", str(tmp_path / "out")]) == 0
+    whole = json.loads((tmp_path / "out" / "agreement.json").read_text())["pairs"][0]["mm"]
+    assert whole["mean"] == pytest.approx(expected.mean())
+    assert whole["mean"] == pytest.approx(2.36, abs=0.005)
+    assert whole["sdr_percent"]["2"] == pytest.approx(100 * (expected < 2).mean())
