@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "points left on the network's grid",
-        "infer/predictor.py",
+        "letterbox.py",
         "inset.to_source(points.astype(np.float64))",
         "points.astype(np.float64)",
         "infer/test_predictor.py::test_a_bright_spot_is_found_where_it_is_in_the_source_image",
