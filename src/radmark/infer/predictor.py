@@ -45,14 +45,14 @@ def locate_by(
 ) -> list[tuple[Tensor, Tensor]]:
     """What `locate` gives, by each of several decoders from the same passes of the network."""
     looks: list[list[tuple[Tensor, Tensor]]] = [[] for _ in decoders]
-    log_weight = _log_weight(config, radius_px)
+    weight = log_weight(config, radius_px)
     for angle_deg, scale in VIEWS[: config.decode.views]:
-        view, back = _view(gray, angle_deg, scale)
+        view, back = view_of(gray, angle_deg, scale)
         logits = combine(net(view))
         stride = gray.shape[-1] / logits.shape[-1]
         for look, decoder in zip(looks, decoders, strict=True):
             points, confidence = decode(
-                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=log_weight
+                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=weight
             )
             look.append((back(on_grid(points, stride)).cpu(), confidence.cpu()))
     return [
@@ -61,7 +61,7 @@ def locate_by(
     ]
 
 
-def _view(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def view_of(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The image turned and scaled about its middle, and what brings points found on it back."""
     if (angle_deg, scale) == (0.0, 1.0):
         return gray, lambda points: points
@@ -72,7 +72,7 @@ def _view(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callabl
     return view, lambda points: move_points(points, -angles, 1 / scales, still, size=size)
 
 
-def _log_weight(config: Config, radius_px: int) -> float:
+def log_weight(config: Config, radius_px: int) -> float:
     """log w~ of a region the border does not clip."""
     pixels, n = config.map_size**2, 1 + 2 * radius_px * (radius_px + 1)
     share = (pixels - n) / n if config.labels.reweight else 1.0
