@@ -123,7 +123,8 @@ class Facts:
             RESEARCH_USE,
             f"- Marks {len(scheme)} landmarks of the scheme {scheme.name}: {', '.join(scheme.names)}.",
             f"- Network: {model['network']}, {self.size} x {self.size} pixels. Weights: sha256 {model['sha256']}.",
-            f"- Trained on {_count(model.get('training_images'), 'film')} of {_count(model.get('training_patients'), 'patient')}.",
+            f"- Trained on {_count(model.get('training_images'), 'film')} of "
+            f"{_count(model.get('training_patients'), 'patient')}.",
             f"- Licence of the weights: {self.licence}.",
             f"- Points differ from those of the run in torch by {self.parity['max_px']:.4f} px at most "
             f"({self.parity['images']} images, 32 bit).",

@@ -324,7 +324,8 @@ def _onnx(program: Any, to: Path) -> Path:
 def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
     """The same graph with its network in 8 bit: weights for each channel, activations for each tensor, by the films' ranges.
 
-    The looks, the first layers, the heads and the decoding stay in 32 bit: an 8-bit map has too few steps to tell a peak from its neighbours.
+    The looks, the first layers, the heads and the decoding stay in 32 bit: a map of 256 steps cannot tell a peak from what lies
+    beside it.
     """
     import onnx
     from onnxruntime import quantization
