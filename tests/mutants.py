@@ -255,4 +255,18 @@ MUTANTS = (
         "return torch.full_like(self.inside.sum(dim=-1), self.inside.shape[-1])",
         "targets/test_losses.py::test_a_clipped_region_is_weighted_by_the_pixels_really_drawn",
     ),
+    Mutant(
+        "an exported graph that puts the odd pixel of the padding on the other side",
+        "infer/export.py",
+        "pad = torch.floor((side - size) / 2)",
+        "pad = torch.ceil((side - size) / 2)",
+        "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
+    ),
+    Mutant(
+        "the half pixel dropped in an exported graph",
+        "infer/export.py",
+        "(points + 0.5) * (side / config.data.size) - 0.5 - pad",
+        "points * (side / config.data.size) - pad",
+        "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
+    ),
 )

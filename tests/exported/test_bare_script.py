@@ -14,7 +14,7 @@ import torch
 from radmark.checkpoint import Checkpoint
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
-from radmark.infer.export import Film, export, sample_films
+from radmark.infer.export import Film, export
 from radmark.io import read_image
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
@@ -60,7 +60,7 @@ def answers(films: list[Path], tiny: Callable[..., Checkpoint], tmp_path_factory
     for i, (case, format_) in enumerate(RUNS):
         checkpoint = tiny(*CASES[case])
         files[case, format_] = folder / f"{i}.{'onnx' if format_ == 'onnx' else 'xml'}"
-        sample = sample_films(checkpoint.scheme, checkpoint.config.data.size)[:2]
+        sample = [Film.of(film.name, read_image(film), checkpoint.config.data.size) for film in films[:2]]
         export(checkpoint, files[case, format_], format_, sample, name="tiny", sha256="0" * 64, licence="none")  # pyright: ignore[reportArgumentType]
     command = [sys.executable, str(runner), "|".join(map(str, films)), *map(str, files.values())]
     # An environment without PYTHONPATH, in a folder of its own.

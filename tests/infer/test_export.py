@@ -18,7 +18,7 @@ from radmark.core import Frame, InputError, Radiograph, Scheme
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
 from radmark.infer import export as exporting
-from radmark.infer.export import Compared, Film, compare, export, sample_films
+from radmark.infer.export import Compared, Film, PointNet, compare, export, sample_films
 from radmark.io import read_image
 from radmark.model import build
 
@@ -30,6 +30,10 @@ def checkpoint() -> Checkpoint:
     config = Config(data=DataConfig(size=64), model=model, labels=LabelConfig(loss="softmax"))
     net = build(model, 2).eval()
     return Checkpoint(config, Scheme.from_names(("a", "b")), net.state_dict(), epoch=0, radius_px=2, facts={})
+
+
+def noise(width: int, height: int) -> Radiograph:
+    return Radiograph(np.random.default_rng(2).random((height, width), dtype=np.float32), Frame(width, height))
 
 
 def torchs(checkpoint: Checkpoint, off: float, sure_off: float = 0.0) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
@@ -80,12 +84,25 @@ def test_phantoms_of_the_schemes_own_kind_are_asked_upright_and_lying() -> None:
     assert len({film.name.split()[1] for film in others}) == 6
 
 
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (97, 62), (62, 97), (41, 40), (300, 211)])
+def test_the_graph_before_it_is_traced_gives_the_predictors_points(
+    width: int, height: int, checkpoint: Checkpoint
+) -> None:
+    radiograph = noise(width, height)  # odd and even remainders of the padding, either way
+    expected = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))("film", radiograph)
+    film = Film.of("film", radiograph, 64)
+    with torch.inference_mode():
+        points, confidence = PointNet(checkpoint).eval()(torch.from_numpy(film.gray), torch.tensor(film.source_size))
+    assert points[0].numpy() == pytest.approx(expected.landmarks.points, abs=1e-3)
+    assert confidence[0].numpy() == pytest.approx(expected.confidence, abs=1e-6)
+
+
 @pytest.mark.slow
 def test_a_graph_that_is_half_a_pixel_off_is_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "on_grid", lambda points, stride: points * stride)
-    films = sample_films(checkpoint.scheme, 64)[:1]
+    films = [Film.of("film", noise(97, 62), 64)]
     with pytest.raises(InputError, match="does not give torch's points"):
         export(checkpoint, tmp_path / "m.onnx", "onnx", films, name="x", sha256="0", licence="none")
     assert list(tmp_path.iterdir()) == []
@@ -93,7 +110,7 @@ def test_a_graph_that_is_half_a_pixel_off_is_not_written(
 
 @pytest.mark.slow
 def test_a_torch_file_is_run_by_torch_alone_and_says_what_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    films = sample_films(checkpoint.scheme, 64)[:2]
+    films = [Film.of("film", noise(97, 62), 64), Film.of("film", noise(40, 41), 64)]
     export(checkpoint, tmp_path / "m.pt2", "torch-export", films, name="x", sha256="0", licence="none")
     extra = {"radmark": ""}
     program = torch.export.load(tmp_path / "m.pt2", extra_files=extra)

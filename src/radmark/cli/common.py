@@ -109,6 +109,12 @@ def open_model(run: Path, absent_below: float = 0.0) -> "tuple[Predictor | Expor
 
 def load_predictor(run: Path, absent_below: float = 0.0) -> "Predictor":
     """The model of a run's folder."""
+    from radmark.exported import is_exported
+
+    if is_exported(run):
+        raise InputError(
+            "an exported model does not say which films it was trained on", file=run, remedy="Give the run's folder"
+        )
     need_torch()
     from radmark.infer import Predictor
 

@@ -48,7 +48,7 @@ TOLERANCE_PX = 0.05
 CONFIDENCE_TOLERANCE = 1e-3
 
 _OPSET = 18
-_PHANTOM_PX = (311, 400, 557, 640, 1023, 1400)
+_PHANTOM_PX = (211, 300, 401, 512, 640, 1200)
 """Longer sides of the sample films: smaller and larger than the network's grid, odd and even."""
 
 _QUANTISED = ("Conv", "Add", "Concat", "Resize", "Clip", "Relu")
