@@ -55,11 +55,11 @@ class Export:
 
         need_torch()
         from radmark.checkpoint import load_run, model_sha256
-        from radmark.infer.export import SUFFIX, Calibration, export, sample_films
+        from radmark.infer.export import SUFFIX, Calibration, export, parts, sample_films
         from radmark.io.atomic import claim_file
 
         suffix = SUFFIX[self.format]
-        if self.out.suffix.lower() != suffix:
+        if self.out.suffix != suffix:
             raise InputError(
                 f"a file of the format {self.format} ends in {suffix}", file=self.out, remedy="Rename --out"
             )
@@ -67,7 +67,7 @@ class Export:
             raise InputError(
                 "--int8 and --calibrate go together", remedy="Give --int8 --calibrate IMAGES, or neither of them"
             )
-        made = (self.out, self.out.with_suffix(".bin")) if self.format == "openvino" else (self.out,)
+        made = parts(self.out)
         for file in made:
             claim_file(file, overwrite=self.overwrite)
         checkpoint = load_run(self.run_folder)

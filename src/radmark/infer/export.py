@@ -14,6 +14,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,7 @@ from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Inset
 from radmark.core.radiograph import Radiograph
 from radmark.core.scheme import Scheme
+from radmark.exported import ExportedPredictor
 from radmark.exported.engines import BIN_KEY, Engine, import_openvino, open_onnx, open_openvino
 from radmark.exported.facts import CONFIDENCE, IMAGE, KEY, POINTS, SOURCE_SIZE, Facts
 from radmark.infer.predictor import VIEWS, locate, log_weight, view_of
@@ -125,6 +127,11 @@ class PointNet(nn.Module):
         return torch.minimum(native.clamp(min=-0.5), size - 0.5), confidence
 
 
+def parts(out: Path) -> tuple[Path, ...]:
+    """The files an export to `out` makes: OpenVINO keeps the weights in a second one."""
+    return (out, out.with_suffix(".bin")) if out.suffix == SUFFIX["openvino"] else (out,)
+
+
 def sample_films(scheme: Scheme, size: int) -> list[Film]:
     """Phantoms on which a file is compared with torch: of the scheme's own kind, or where there is none, of each."""
     kinds = [scheme.name] * len(_PHANTOM_PX) if scheme.name in phantom.KINDS else list(phantom.KINDS)
@@ -190,18 +197,16 @@ def export(
             shifted = compare(checkpoint, _engine(graph, format_, at / "int8.xml"), calibration.measured)
             shifted.refuse_beyond(calibration.max_shift_px)
             facts = dataclasses.replace(facts, int8=shifted.shift(len(calibration.films)))
+        named = at / f"named{SUFFIX[format_]}"
         if format_ == "torch-export":
-            with replacing(out) as temporary:
-                _save_torch(program, temporary, facts)
-        elif format_ == "onnx":
-            with replacing(out) as temporary:
-                _save_onnx(graph, temporary, facts)
+            _save_torch(program, named, facts)
         else:
-            _save_openvino(graph, at / "named.xml", facts.to_json())
-            # The weights are there before the file that counts on them.
-            with replacing(out) as temporary, replacing(out.with_suffix(".bin")) as weights:
-                shutil.copyfile(at / "named.xml", temporary)
-                shutil.copyfile(at / "named.bin", weights)
+            (_save_onnx if format_ == "onnx" else _save_openvino)(graph, named, facts)
+            ExportedPredictor.load(named)  # with what it says of itself, it is what `radmark predict` takes
+        with ExitStack() as stack:
+            # Renamed from the last to the first: OpenVINO's weights are there before the file that counts on them.
+            for part in parts(out):
+                shutil.copyfile(named.with_suffix(part.suffix), stack.enter_context(replacing(part)))
     return facts
 
 
@@ -247,8 +252,10 @@ class Compared:
         }
 
     def refuse_unequal(self) -> None:
-        """Raises:
-        InputError: a point or a confidence is not torch's.
+        """Do nothing where every point and every confidence is torch's.
+
+        Raises:
+            InputError: one is not.
         """
         # Not `> TOLERANCE`: a NaN is no equality.
         if not (self.px.max() <= TOLERANCE_PX and self.confidence.max() <= CONFIDENCE_TOLERANCE):
@@ -262,8 +269,10 @@ class Compared:
             )
 
     def refuse_beyond(self, max_shift_px: float) -> None:
-        """Raises:
-        InputError: more than 5 of 100 points are further away than this.
+        """Do nothing where 95 of 100 points are no further away than this.
+
+        Raises:
+            InputError: they are.
         """
         if not np.percentile(self.px, 95) <= max_shift_px:
             raise InputError(
@@ -433,16 +442,16 @@ def _save_onnx(graph: Path, to: Path, facts: Facts) -> None:
     onnx.save(model, to)
 
 
-def _save_openvino(graph: Path, to: Path, text: str | None = None) -> None:
-    """An ONNX graph as OpenVINO's two files, at full precision, with radmark's metadata where there is any."""
+def _save_openvino(graph: Path, to: Path, facts: Facts | None = None) -> None:
+    """An ONNX graph as OpenVINO's two files, at full precision, with what they say of themselves."""
     openvino = import_openvino()
     # Its core reads ONNX; its `convert_model` would, too, and send its maker statistics of it.
     model = openvino.Core().read_model(str(graph))
     openvino.save_model(model, str(to), compress_to_fp16=False)
-    if text is not None:
+    if facts is not None:
         with to.with_suffix(".bin").open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        model.set_rt_info(text, [KEY])
+        model.set_rt_info(facts.to_json(), [KEY])
         model.set_rt_info(digest, [BIN_KEY])
         openvino.save_model(model, str(to), compress_to_fp16=False)
 
