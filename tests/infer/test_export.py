@@ -136,7 +136,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(("format_", "suffix"), [("onnx", "onnx"), ("openvino", "xml")])
 def test_an_8_bit_file_says_how_far_its_points_are_from_torchs(
-    format_: str, suffix: str, checkpoint: Checkpoint, films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    format_: str,
+    suffix: str,
+    checkpoint: Checkpoint,
+    films: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store.save(tmp_path / "run" / store.MODEL_FILE, checkpoint)
     out = tmp_path / f"m.{suffix}"
@@ -155,6 +161,7 @@ def test_an_8_bit_file_says_how_far_its_points_are_from_torchs(
     assert told["max_px"] == pytest.approx(np.max(apart), abs=1e-3)
     assert (told["images"], told["calibration_images"]) == (2, 3)
     assert told["max_px"] > 1e-3  # it is in 8 bit: an untouched network would not shift a point at all
+    assert "pre-processing" not in caplog.text  # the quantiser's advice is followed, so it gives none
     said = capsys.readouterr().out
     assert f"shift by {told['mean_px']:.2f} px on average" in said
     assert f"shifted by {told['mean_px']:.2f} px on average" in exported.facts.card()

@@ -340,8 +340,9 @@ def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
     from onnxruntime import quantization
 
     model: Any = onnx.load(graph)
-    # This advice of the quantiser's, given by a log record, is followed: shapes are known, batch norms are folded.
+    # What the quantiser would advise in the log is done: shapes are known, batch norms are folded.
     quantization.quant_utils.add_infer_metadata(model)
+    quantization.quant_utils.add_pre_process_metadata(model)
     ready = graph.with_name("inferred.onnx")
     onnx.save(model, ready)
 
@@ -369,7 +370,7 @@ def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
 
 def _network_nodes(graph: Any, size: int) -> list[str]:
     """Names of the nodes that go to 8 bit: from the first convolution to the heads, without these and without the encoder's
-    layers at a half and a quarter of the grid. These have few channels of very different ranges: left in 32 bit, the points
+    layers at half the grid. These have few channels of very different ranges: left in 32 bit, the points
     of a MobileNetV2 on cephalograms shifted by 0.5 px instead of 1.1 px.
     """
     heads = {node.name for node in graph.node if node.op_type == "Conv" and "head" in node.input[1]}
@@ -391,7 +392,7 @@ def _network_nodes(graph: Any, size: int) -> list[str]:
             leads_to_head |= {maker[name].name for name in node.input if name in maker}
 
     def early(node: Any) -> bool:
-        return ".encoder." in belongs_to[node.name] and side.get(node.output[0], 0) > size // 8
+        return ".encoder." in belongs_to[node.name] and side.get(node.output[0], 0) > size // 4
 
     return [
         node.name
