@@ -370,10 +370,17 @@ def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
 
 def _network_nodes(graph: Any, size: int) -> list[str]:
     """Names of the nodes that go to 8 bit: from the first convolution to the heads, without these and without the encoder's
-    layers at half the grid. These have few channels of very different ranges: left in 32 bit, the points
-    of a MobileNetV2 on cephalograms shifted by 0.5 px instead of 1.1 px.
+    layers at half the grid. These have few channels of very different ranges: with them in 32 bit, the points of a MobileNetV2
+    on cephalograms shifted by 0.5 px instead of 1.1 px.
     """
-    heads = {node.name for node in graph.node if node.op_type == "Conv" and "head" in node.input[1]}
+    heads = {
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv" and ("segmentation_head" in node.input[1] or "coarse_heads" in node.input[1])
+    }
+    assert (
+        heads
+    )  # the exporter keeps the names of weights; without nodes to begin with, the quantiser would take them all
     maker = {name: node for node in graph.node for name in node.output}
     side = {
         v.name: v.type.tensor_type.shape.dim[-1].dim_value for v in graph.value_info if v.type.tensor_type.shape.dim
