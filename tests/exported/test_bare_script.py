@@ -14,91 +14,60 @@ import torch
 from radmark.checkpoint import Checkpoint
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
-from radmark.infer.export import Film, export
+from radmark.infer.export import SUFFIX, Film, Format, export
 from radmark.io import read_image
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
-Answers = tuple[dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]], dict[tuple[str, str], Path]]
+RUNNER = """
+import runpy, sys
+runpy.run_path("points.py")
+assert not {"radmark", "torch", "onnx"} & set(sys.modules), "the script should need none of these"
+"""
 
-CASES = {
-    "softmax, four levels, stride 2, five looks": ("softmax", 2, 4, "centroid", 5, 64),
-    "softmax, two levels, stride 1, argmax": ("softmax", 1, 2, "argmax", 1, 64),
-    "softmax, three levels, stride 4, two looks": ("softmax", 4, 3, "centroid", 2, 96),
-    "cross-entropy, stride 1": ("cross-entropy", 1, 1, "centroid", 1, 96),
-    "cross-entropy, stride 2, argmax": ("cross-entropy", 2, 1, "argmax", 1, 64),
-    "heatmaps, stride 4": ("mse", 4, 1, "centroid", 1, 64),
-}
-RUNS = [(case, "onnx") for case in CASES] + [(case, "openvino") for case in list(CASES)[:2]]
-
-
-def by_torch(checkpoint: Checkpoint, film: Path) -> tuple[np.ndarray, np.ndarray]:
-    predictor = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))
-    prediction = predictor(film.name, read_image(film))
-    return prediction.landmarks.points, prediction.confidence
-
-
-@pytest.fixture(scope="module")
-def answers(films: list[Path], tiny: Callable[..., Checkpoint], tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    """What the script says, by case, format and film, and the files it was given, by case and format."""
-    folder = tmp_path_factory.mktemp("bare")
-    script = folder / "points.py"
-    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    script.write_text(code, encoding="utf-8")
-    # One process for all cases: starting one takes longer than all it has to do.
-    runner = folder / "all.py"
-    runner.write_text(
-        "import runpy, sys\n"
-        "films = sys.argv[1].split('|')\n"
-        "for model in sys.argv[2:]:\n"
-        "    sys.argv[1:] = [model, *films]\n"
-        "    runpy.run_path('points.py')\n"
-        "assert not {'radmark', 'torch', 'onnx'} & set(sys.modules), 'the script should need none of these'\n",
-        encoding="utf-8",
-    )
-    found: dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]] = {}
-    files: dict[tuple[str, str], Path] = {}
-    for i, (case, format_) in enumerate(RUNS):
-        checkpoint = tiny(*CASES[case])
-        files[case, format_] = folder / f"{i}.{'onnx' if format_ == 'onnx' else 'xml'}"
-        sample = [Film.of(film.name, read_image(film), checkpoint.config.data.size) for film in films[:2]]
-        export(checkpoint, files[case, format_], format_, sample, name="tiny", sha256="0" * 64, licence="none")  # pyright: ignore[reportArgumentType]
-    command = [sys.executable, str(runner), "|".join(map(str, films)), *map(str, files.values())]
-    # An environment without PYTHONPATH, in a folder of its own.
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"})
-    assert done.returncode == 0, done.stderr
-    lines = iter(done.stdout.splitlines())
-    for case, format_ in RUNS:
-        for film in films:
-            line = json.loads(next(lines))
-            assert tuple(line["points"]) == ("hip_right", "hip_left", "sacrum")
-            found[case, format_, film.name] = np.array(list(line["points"].values())), np.array(line["confidence"])
-    return found, files
+FIVE_LOOKS = ("softmax", 2, 4, "centroid", 5, 64)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "format_"), RUNS)
+@pytest.mark.parametrize(
+    ("kind", "format_"),
+    [
+        (FIVE_LOOKS, "onnx"),
+        (FIVE_LOOKS, "openvino"),
+        (("softmax", 1, 3, "argmax", 1, 64), "onnx"),
+        (("cross-entropy", 1, 1, "centroid", 1, 96), "openvino"),
+        (("cross-entropy", 4, 1, "argmax", 2, 96), "onnx"),
+        (("mse", 4, 1, "centroid", 1, 64), "onnx"),
+    ],
+    ids=str,
+)
 def test_a_script_that_knows_no_radmark_gets_torchs_points(
-    case: str, format_: str, answers: Answers, films: list[Path], tiny: Callable[..., Checkpoint]
+    kind: tuple[object, ...], format_: Format, films: list[Path], tiny: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    checkpoint = tiny(*CASES[case])
-    for film in films:
-        points, confidence = answers[0][case, format_, film.name]
-        expected, sure = by_torch(checkpoint, film)
-        assert np.abs(points - expected).max() < 0.05, film
-        assert np.abs(confidence - sure).max() < 1e-3, film
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("case", "format_"), [RUNS[0], RUNS[2], RUNS[-2]])
-def test_films_of_several_sizes_go_through_at_once(
-    case: str, format_: str, answers: Answers, films: list[Path], tiny: Callable[..., Checkpoint]
-) -> None:
-    checkpoint = tiny(*CASES[case])
+    checkpoint = tiny(*kind)  # loss, stride, levels, decoder, views, size
+    model = tmp_path / f"model{SUFFIX[format_]}"
     ready = [Film.of(film.name, read_image(film), checkpoint.config.data.size) for film in films]
-    points, confidence = ExportedPredictor.load(answers[1][case, format_]).engine(
+    export(checkpoint, model, format_, ready[:2], name="tiny", sha256="0" * 64, licence="none")
+    predictor = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))
+    expected = [predictor(film.name, read_image(film)) for film in films]
+
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "points.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, "-c", RUNNER, model, *films]
+    # An environment without PYTHONPATH, in a folder of its own.
+    done = subprocess.run(
+        list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"}
+    )
+    assert done.returncode == 0, done.stderr
+    for line, by_torch in zip(done.stdout.splitlines(), expected, strict=True):
+        said = json.loads(line)
+        assert tuple(said["points"]) == checkpoint.scheme.names
+        assert np.array(list(said["points"].values())) == pytest.approx(by_torch.landmarks.points, abs=0.05)
+        assert said["confidence"] == pytest.approx(by_torch.confidence, abs=1e-3)
+
+    # Films of several sizes go through at once.
+    points, confidence = ExportedPredictor.load(model).engine(
         np.concatenate([film.gray for film in ready]), np.concatenate([film.source_size for film in ready])
     )
-    for i, film in enumerate(films):
-        expected, sure = by_torch(checkpoint, film)
-        assert np.abs(points[i] - expected).max() < 0.05
-        assert np.abs(confidence[i] - sure).max() < 1e-3
+    for i, by_torch in enumerate(expected):
+        assert points[i] == pytest.approx(by_torch.landmarks.points, abs=0.05)
+        assert confidence[i] == pytest.approx(by_torch.confidence, abs=1e-3)
