@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "points left on the network's grid",
-        "infer/predictor.py",
+        "letterbox.py",
         "inset.to_source(points.astype(np.float64))",
         "points.astype(np.float64)",
         "infer/test_predictor.py::test_a_bright_spot_is_found_where_it_is_in_the_source_image",
@@ -343,5 +343,17 @@ MUTANTS = (
         "_, owner = np.unique(owner, return_inverse=True)",
         "owner = np.arange(len(owner))",
         "agree/test_agreement.py::test_intervals_are_by_patient_not_by_film",
+        "an exported graph that puts the odd pixel of the padding on the other side",
+        "infer/export.py",
+        "pad = torch.floor((side - size) / 2)",
+        "pad = torch.ceil((side - size) / 2)",
+        "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
+    ),
+    Mutant(
+        "the half pixel dropped in an exported graph",
+        "infer/export.py",
+        "(points + 0.5) * (side / config.data.size) - 0.5 - pad",
+        "points * (side / config.data.size) - pad",
+        "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
     ),
 )

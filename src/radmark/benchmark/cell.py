@@ -22,10 +22,10 @@ from radmark.core.errors import InputError
 from radmark.core.frame import Inset
 from radmark.core.prediction import Prediction
 from radmark.core.radiograph import Radiograph
-from radmark.infer.predictor import locate_by, to_prediction
+from radmark.infer.predictor import locate_by
 from radmark.io import write_predictions_csv
 from radmark.io.atomic import write_text
-from radmark.letterbox import letterbox_pixels
+from radmark.letterbox import letterbox_pixels, to_prediction
 from radmark.targets.decode import Decoder
 from radmark.targets.motion import rotate
 from radmark.train.loop import Watch, train

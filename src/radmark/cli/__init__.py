@@ -19,6 +19,7 @@ from radmark.cli.common import Annotations
 from radmark.cli.convert import Convert
 from radmark.cli.demo import Demo
 from radmark.cli.evaluate import Evaluate
+from radmark.cli.export import Export
 from radmark.cli.measure import Measure
 from radmark.cli.pacs import Pacs
 from radmark.cli.phantom import Phantom
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Train, subcommand("train", default=train)]
             | Annotated[Evaluate, subcommand("evaluate")]
             | Annotated[Predict, subcommand("predict")]
+            | Annotated[Export, subcommand("export")]
             | Annotated[Measure, subcommand("measure")]
             | Annotated[Agree, subcommand("agree")]
             | Annotated[Convert, subcommand("convert")]

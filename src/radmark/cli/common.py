@@ -1,5 +1,6 @@
 """What several commands share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from radmark.core.dataset import Case
     from radmark.core.frame import Spacing
     from radmark.core.radiograph import Radiograph
+    from radmark.exported import ExportedPredictor
     from radmark.infer.predictor import Predictor
     from radmark.io import TableOptions
 
@@ -88,12 +90,31 @@ def need_torch() -> None:
     except ModuleNotFoundError as error:
         raise InputError(
             "training and prediction need PyTorch, which is not installed",
-            remedy='Install it with: pip install "radmark[train]"',
+            remedy='Install it with: pip install "radmark[train]"; an exported model (.onnx) predicts without it',
         ) from error
+
+
+def open_model(run: Path, absent_below: float = 0.0) -> "tuple[Predictor | ExportedPredictor, Callable[[], str]]":
+    """The model of a run's folder or of an exported file, and what tells its name and the beginning of its sha256."""
+    from radmark.exported import ExportedPredictor, is_exported
+
+    if is_exported(run):
+        exported = ExportedPredictor.load(run, absent_below=absent_below)
+        return exported, lambda: exported.facts.model_name
+    predictor = load_predictor(run, absent_below)
+    from radmark.checkpoint import model_name
+
+    return predictor, lambda: model_name(run)
 
 
 def load_predictor(run: Path, absent_below: float = 0.0) -> "Predictor":
     """The model of a run's folder."""
+    from radmark.exported import is_exported
+
+    if is_exported(run):
+        raise InputError(
+            "an exported model does not say which films it was trained on", file=run, remedy="Give the run's folder"
+        )
     need_torch()
     from radmark.infer import Predictor
 

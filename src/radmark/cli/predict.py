@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import load_predictor, parse_spacing
+from radmark.cli.common import open_model, parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Predict:
     """Find the landmarks of radiographs and write them to one file, in pixels of each image file."""
 
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
-    """The folder `radmark train` made."""
+    """The folder `radmark train` made, or a file `radmark export` made (.onnx, .xml), which needs no torch."""
 
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES...")]
     """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
@@ -68,16 +68,16 @@ class Predict:
                 remedy=f"End --out in {', '.join('.' + name for name in write)} or .dcm, or give --format",
             )
         spacing = parse_spacing(self.spacing_mm)
-        files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         outs = self._outs(list(files), suffix)
-        predictor = load_predictor(self.run_folder, self.absent_below)
+        predictor, model = open_model(self.run_folder, self.absent_below)
         predictions: list[Prediction] = []
         for name, (path, own_spacing) in files.items():
             try:
                 radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
                 predictions.append(predictor(name, radiograph))
                 if suffix == "dcm":
-                    self._report(outs[name], path, radiograph, predictions[-1])
+                    self._report(outs[name], path, radiograph, predictions[-1], model())
             except InputError as error:
                 if not self.skip_bad:
                     raise
@@ -106,15 +106,14 @@ class Predict:
             claim_file(file, overwrite=self.overwrite)
         return outs
 
-    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction") -> None:
-        from radmark.checkpoint import model_name
+    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str) -> None:
         from radmark.io.dicom_sr import write_dicom_sr
 
         write_dicom_sr(
             to,
             image,
             prediction,
-            model=model_name(self.run_folder),
+            model=model,
             measurements=_reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
@@ -142,7 +141,7 @@ def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reporte
     return reported
 
 
-def _image_files(
+def image_files(
     given: Sequence[Path], images_of: Path | None, suffixes: Sequence[str]
 ) -> "dict[str, tuple[Path, Spacing | None]]":
     """Name -> file and the spacing stated for it, in the order given, folders by name.

@@ -5,18 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from radmark.checkpoint import Checkpoint, load_run
 from radmark.config import Config
 from radmark.core.frame import Frame, Inset
-from radmark.core.landmarks import Landmarks, State
 from radmark.core.prediction import Prediction
 from radmark.core.radiograph import Radiograph
 from radmark.core.scheme import Scheme
-from radmark.letterbox import letterbox_pixels
+from radmark.letterbox import letterbox_pixels, to_prediction
 from radmark.model import LandmarkNet
 from radmark.targets.decode import Decoder, decode
 from radmark.targets.levels import combine, on_grid
@@ -47,14 +45,14 @@ def locate_by(
 ) -> list[tuple[Tensor, Tensor]]:
     """What `locate` gives, by each of several decoders from the same passes of the network."""
     looks: list[list[tuple[Tensor, Tensor]]] = [[] for _ in decoders]
-    log_weight = _log_weight(config, radius_px)
+    weight = log_weight(config, radius_px)
     for angle_deg, scale in VIEWS[: config.decode.views]:
-        view, back = _view(gray, angle_deg, scale)
+        view, back = view_of(gray, angle_deg, scale)
         logits = combine(net(view))
         stride = gray.shape[-1] / logits.shape[-1]
         for look, decoder in zip(looks, decoders, strict=True):
             points, confidence = decode(
-                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=log_weight
+                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=weight
             )
             look.append((back(on_grid(points, stride)).cpu(), confidence.cpu()))
     return [
@@ -63,38 +61,22 @@ def locate_by(
     ]
 
 
-def _view(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def view_of(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The image turned and scaled about its middle, and what brings points found on it back."""
     if (angle_deg, scale) == (0.0, 1.0):
         return gray, lambda points: points
-    b, size = len(gray), gray.shape[-1]
+    b, size = gray.shape[0], gray.shape[-1]  # len() would fix the batch in an exported graph
     angles, scales = (torch.full((b,), value, device=gray.device) for value in (angle_deg, scale))
     still = torch.zeros(b, 2, device=gray.device)
     view, _ = move(gray, still[:, None], angles, scales, still)
     return view, lambda points: move_points(points, -angles, 1 / scales, still, size=size)
 
 
-def _log_weight(config: Config, radius_px: int) -> float:
+def log_weight(config: Config, radius_px: int) -> float:
     """log w~ of a region the border does not clip."""
     pixels, n = config.map_size**2, 1 + 2 * radius_px * (radius_px + 1)
     share = (pixels - n) / n if config.labels.reweight else 1.0
     return math.log(config.labels.label_weight * share)
-
-
-def to_prediction(
-    name: str, scheme: Scheme, inset: Inset, points: np.ndarray, confidence: np.ndarray, absent_below: float = 0.0
-) -> Prediction:
-    """A prediction in the source frame from (K, 2) points on the network's grid and (K,) confidence.
-
-    A landmark whose confidence is less than `absent_below` is stated absent, with no position. One that was found in the
-    letterbox's padding is moved to the nearest edge of the image.
-    """
-    edge = np.array([inset.source.width - 0.5, inset.source.height - 0.5])
-    native = np.clip(inset.to_source(points.astype(np.float64)), -0.5, edge)
-    absent = confidence < absent_below
-    native[absent] = np.nan
-    states = np.where(absent, State.ABSENT, State.PRESENT).astype(np.int8)
-    return Prediction(name, Landmarks(scheme, inset.source, native, states), confidence.astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)

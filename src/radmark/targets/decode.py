@@ -16,7 +16,8 @@ def argmax_points(logits: Tensor) -> Tensor:
     flat = logits.flatten(2)
     largest, first = flat.max(dim=2, keepdim=True)
     ties = flat == largest
-    if not (ties.sum(dim=2) > 1).any():  # nearly always, and it saves several passes over the maps
+    # Nearly always there are none, and leaving early saves several passes over the maps; an exported graph cannot branch.
+    if not torch.compiler.is_compiling() and not (ties.sum(dim=2) > 1).any():
         return torch.cat([first % width, first // width], dim=2).float()
     share = ties / ties.sum(dim=2, keepdim=True)
     index = torch.arange(height * width, device=logits.device)
