@@ -1,7 +1,7 @@
 """The network: a gray letterboxed radiograph in, maps of logits out, one for each landmark on each of its levels."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class LandmarkNet(nn.Module):
         self.coarse_heads = nn.ModuleList(nn.Conv2d(c, n_landmarks, kernel_size=1) for c in reversed(channels))
         self.mean: Tensor
         self.std: Tensor
-        self.recompute = False
+        self.recompute: bool = False  # a setting of training, not of the model
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -65,7 +65,7 @@ class LandmarkNet(nn.Module):
 
 
 @contextmanager
-def _still(part: nn.Module) -> Iterator[None]:
+def _still(part: nn.Module) -> Generator[None]:
     """Running averages that stay where they are: the second time a batch is computed it must not be counted again."""
     norms = [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

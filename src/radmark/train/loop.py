@@ -158,7 +158,7 @@ def train(
     if began is None:
         load_encoder_weights(net, config.model)
     if fabric.world_size > 1:
-        net = share_batch_statistics(net, fabric.device)
+        share_batch_statistics(net, fabric.device)
     net.recompute = config.train.recompute
     net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(net.parameters(), lr=config.train.learning_rate)

@@ -40,15 +40,13 @@ def gather_lists(own: list[_T]) -> list[_T]:
     return [item for part in parts if part is not None for item in part]
 
 
-def share_batch_statistics(net: nn.Module, device: torch.device) -> nn.Module:
+def share_batch_statistics(net: nn.Module, device: torch.device) -> None:
     """Let batch normalisation see the whole batch, not one process's share of it. Names of tensors stay as they are."""
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(net)
     for parent in list(net.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.BatchNorm2d:
-                setattr(parent, name, _share(child))
-    return net
+                cuda = device.type == "cuda"
+                setattr(parent, name, nn.SyncBatchNorm.convert_sync_batchnorm(child) if cuda else _share(child))
 
 
 def _share(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
