@@ -121,24 +121,22 @@ class Predict:
 
 
 def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
-    """What can be measured on a film, as its DICOM report holds it: each with its points as one line."""
-    import numpy as np
-
+    """What can be measured on a film, as its DICOM report holds it: each with the line, lines or ellipse it is."""
     from radmark.io.dicom_sr import Reported
-    from radmark.measure import measure
+    from radmark.measure.film import measure_film
+    from radmark.measure.shapes import shape_of
 
-    flags = radiograph.flags
-    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
-    side = "left" if radiograph.side == "left" else "right" if radiograph.side == "right" else None
     reported: list[Reported] = []
-    for r in measure(landmarks, side=side, display=display):
+    for r in measure_film(landmarks, radiograph):
         if r.value is not None:
             notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
             notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
             notes += () if r.side is None else (f"side: {r.side}",)
-            points = np.array([landmarks[name] for name in r.points])
+            shape = shape_of(r, landmarks)
             own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
-            reported.append(Reported(r.title, r.value, r.unit, "POLYLINE", points, r.side, own, notes))
+            reported.append(
+                Reported(r.title, r.value, r.unit, shape.kind, shape.points, r.side, own, notes, shape.lines)
+            )
     return reported
 
 

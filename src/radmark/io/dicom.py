@@ -547,13 +547,16 @@ def _check_coded(coded: bytes, ds: Any) -> None:
         raise ValueError("the compressed picture is cut off")
 
 
-def _inverted(ds: Any, flags: list[str]) -> bool:
-    """Whether low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
+def shown_inverted(ds: Any) -> bool:
+    """Whether a data set's low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
     shape = _word(ds, "PresentationLUTShape")
-    dark_is_high = _word(ds, "PhotometricInterpretation") == "MONOCHROME1"
-    if shape == "IDENTITY" and dark_is_high:
+    return shape == "INVERSE" or (not shape and _word(ds, "PhotometricInterpretation") == "MONOCHROME1")
+
+
+def _inverted(ds: Any, flags: list[str]) -> bool:
+    if _word(ds, "PresentationLUTShape") == "IDENTITY" and _word(ds, "PhotometricInterpretation") == "MONOCHROME1":
         flags.append("polarity_contradicts_itself")
-    return shape == "INVERSE" or (not shape and dark_is_high)
+    return shown_inverted(ds)
 
 
 def _padding(ds: Any, stored: Sequence[NDArray[Any]]) -> NDArray[np.bool_] | None:
