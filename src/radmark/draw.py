@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -106,12 +106,21 @@ def overlay(
 
 # --------------------------------------------------------------------------------------------------- a picture that stands alone
 
-LINES = ((255, 214, 10), (100, 210, 255), (255, 159, 10), (48, 209, 88), (255, 105, 180), (191, 160, 255), (180, 230, 110))
+LINES = (
+    (255, 214, 10),
+    (100, 210, 255),
+    (255, 159, 10),
+    (48, 209, 88),
+    (255, 105, 180),
+    (191, 160, 255),
+    (180, 230, 110),
+)
 """Colours of measurements, one after the other."""
 
 _SMALLEST = 1000  # pixels of the long side that words need; a smaller film is enlarged by a whole number
 _BARS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 _PANEL = (18, 18, 18)
+_SAID = ("spacing_at_detector", "spacing_assumed_geometry", "spacing_of_unknown_calibration")  # with the millimetres
 
 
 def annotated(
@@ -139,7 +148,9 @@ def annotated(
     font = _font(text_px)
     pen = ImageDraw.Draw(film)
     thin = max(2, text_px // 8)
-    taken: list[tuple[float, float, float, float]] = []
+    placed = {name: tuple(to_picture(point).tolist()) for name, point in _placed(landmarks).items()}
+    arm = text_px * 0.55
+    taken = [(x - arm, y - arm, x + arm, y + arm) for x, y in placed.values()]
 
     for k, m in enumerate(measurements):
         colour = LINES[k % len(LINES)]
@@ -147,12 +158,12 @@ def annotated(
             ends = [tuple(point) for point in to_picture(line)]
             pen.line(ends, fill="black", width=thin + 2, joint="curve")
             pen.line(ends, fill=colour, width=thin, joint="curve")
-    for name, point in _placed(landmarks).items():
-        x, y = to_picture(point)
-        for half, colour in ((thin / 2 + 1, "black"), (thin / 2, PREDICTION)):
-            arm = text_px * 0.55 + (1 if colour == "black" else 0)
-            pen.rectangle((x - arm, y - half, x + arm, y + half), fill=colour)
-            pen.rectangle((x - half, y - arm, x + half, y + arm), fill=colour)
+    for x, y in placed.values():
+        for edge, colour in ((1, "black"), (0, PREDICTION)):
+            a, half = arm + edge, thin / 2 + edge
+            pen.rectangle((x - a, y - half, x + a, y + half), fill=colour)
+            pen.rectangle((x - half, y - a, x + half, y + a), fill=colour)
+    for name, (x, y) in placed.items():
         _write(pen, name.replace("_", " "), (x, y), font, text_px, "white", taken, film.size)
     for k, m in enumerate(measurements):
         middle = _drawn(m)[-1].mean(axis=0)
@@ -160,7 +171,12 @@ def annotated(
     _draw_bar(pen, film.size, frame, larger, font, text_px)
 
     mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
-    foot = [RESEARCH_USE, f"radmark {__version__}, {model}", mm, *(FLAGS[f] for f in radiograph.flags if f in FLAGS)]
+    foot = [
+        RESEARCH_USE,
+        f"radmark {__version__}, {model}",
+        mm,
+        *(FLAGS[f] for f in radiograph.flags if f not in _SAID),
+    ]
     panel = _panel(measurements, foot, film.height, font, text_px)
     picture = Image.new("RGB", (film.width + panel.width, max(film.height, panel.height)), _PANEL)
     picture.paste(film, (0, 0))
@@ -170,7 +186,7 @@ def annotated(
 
 def _font(text_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """matplotlib's, which knows degrees and the names of other countries; Pillow's own does not."""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), text_px)
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), text_px)
 
 
 def _drawn(m: Reported) -> list[FloatArray]:
@@ -189,7 +205,7 @@ def _write(
     spot: tuple[float, float],
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     text_px: int,
-    colour: object,
+    colour: str | tuple[int, int, int],
     taken: list[tuple[float, float, float, float]],
     size: tuple[int, int],
 ) -> None:
@@ -234,7 +250,13 @@ def _draw_bar(
     pen.rectangle((x - 2, y - 2, x + length + 1, y + thick + 1), fill="black")
     pen.rectangle((x, y, x + length - 1, y + thick - 1), fill="white")
     pen.text(
-        (x, y - text_px * 0.4), f"{fitting[-1]} mm", font=font, fill="white", anchor="ls", stroke_width=2, stroke_fill="black"
+        (x, y - text_px * 0.4),
+        f"{fitting[-1]} mm",
+        font=font,
+        fill="white",
+        anchor="ls",
+        stroke_width=2,
+        stroke_fill="black",
     )
 
 

@@ -441,7 +441,7 @@ def test_the_hostile_hips_are_read_and_their_made_up_millimetres_are_not_believe
 
 
 def test_mutated_files_end_in_an_error_or_a_radiograph(tmp_path: Path) -> None:
-    """RADMARK_FUZZ=20000 tries as many, RADMARK_FUZZ_SEED others; a crash of the process or a file that takes seconds is a failure."""
+    """RADMARK_FUZZ=20000 tries as many, RADMARK_FUZZ_SEED others; a crash, or a file that takes seconds, is a failure."""
     total = int(os.environ.get("RADMARK_FUZZ", "400"))
     rng = np.random.default_rng(int(os.environ.get("RADMARK_FUZZ_SEED", "1")))
     seeds: list[bytes] = []
@@ -450,7 +450,7 @@ def test_mutated_files_end_in_an_error_or_a_radiograph(tmp_path: Path) -> None:
         if syntax is not None:
             compressed(path, syntax)
         seeds.append(path.read_bytes())
-    read, refused, slowest_s = 0, 0, 0.0
+    read, refusals, slowest_s = 0, list[str](), 0.0
     for i in range(total):
         data = bytearray(seeds[i % len(seeds)])
         for _ in range(int(rng.integers(1, 6))):
@@ -469,11 +469,12 @@ def test_mutated_files_end_in_an_error_or_a_radiograph(tmp_path: Path) -> None:
         try:
             read += read_image(tmp_path / "m.dcm").pixels.size > 0
         except InputError as error:
-            refused += 1
-            assert "Planted" not in str(error)
+            refusals.append(str(error))
         slowest_s = max(slowest_s, time.process_time() - started)
-    print(f"{total} mutated files: {read} read, {refused} refused, the slowest {slowest_s:.2f} s")
+    said = f"{total} mutated files: {read} read, {len(refusals)} refused, the slowest {slowest_s:.2f} s"
+    print(said)  # noqa: T201, for who asked for more, with pytest -s
     assert read > total / 20
-    assert refused > total / 4
-    assert read + refused == total
+    assert len(refusals) > total / 4
+    assert read + len(refusals) == total
+    assert not any("Planted" in words for words in refusals)
     assert slowest_s < 5

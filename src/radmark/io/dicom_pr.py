@@ -48,7 +48,7 @@ def write_dicom_pr(
         frame_number: 1-based, of a multi-frame image.
 
     Raises:
-        InputError: highdicom is not installed, the image is in colour or no DICOM image of this frame, or a point lies outside it.
+        InputError: highdicom is not installed, the image is in colour or none of this frame, or a point lies outside it.
     """
     with hushed():
         state = _state(image, prediction, model, measurements, frame_number)
@@ -104,9 +104,7 @@ def _state(
         texts.append(text(m.words, (lines[-1] if lines else m.points).mean(axis=0)))
     layer("MEASUREMENTS", hd.color.CIELabColor(89, 0, 70), graphics, texts)
 
-    spots = [
-        (name, landmarks.points[k]) for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]
-    ]
+    spots = [(name, landmarks.points[k]) for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]]
     layer(
         "LANDMARKS",
         hd.color.CIELabColor(60, 60, 40),

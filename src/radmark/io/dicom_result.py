@@ -1,6 +1,6 @@
 """What the DICOM objects made of a prediction share: the header they take over, their coordinates, how a measurement is told.
 
-Our points have (0, 0) at the centre of the first pixel. DICOM's image coordinates, in SCOORD items of a report (PS3.3 C.18.6) as in
+Our points have (0, 0) at the centre of the first pixel. DICOM's image coordinates, in the SCOORDs of a report (PS3.3 C.18.6) as in
 graphics of units PIXEL (C.10.5), have it at that pixel's top left corner and reach from 0 to Columns and Rows: the centre of the
 first pixel is (0.5, 0.5). So 0.5 is added in `in_dicom`, and there only. (What counts from 1 in DICOM is the displayed area of a
 presentation state and an overlay's origin: whole pixels, not points.)
@@ -75,7 +75,8 @@ class Reported:
     def words(self) -> str:
         """ "femoral offset, left: 41.3 mm"."""
         side = f", {self.side}" if self.side else ""
-        number = f"{self.value:.2f}" if self.unit == "" else f"{self.value:.1f}"
+        digits = 2 if self.unit == "" else 1
+        number = f"{round(self.value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a zero
         return f"{self.name}{side}: {number}{'°' if self.unit == 'deg' else f' {self.unit}'.rstrip()}"
 
 
@@ -182,7 +183,7 @@ def device_uid(hd: Any, model: str) -> Any:
 
 
 def finish(result: Any, source: Any) -> None:
-    """What every result needs last: its character set, the names in it, what it may be used for, and the side of a film of one."""
+    """What every result needs last: its character set, the names in it, what it may be used for, a one-sided film's side."""
     # Our own words are not all ASCII, and the patient's name may have come in any character set.
     result.SpecificCharacterSet = "ISO_IR 192"
     for keyword in ("PatientName", "ReferringPhysicianName"):

@@ -34,16 +34,16 @@ def write_dicom_sc(
         InputError: highdicom is not installed, the image is no DICOM image of this frame, or the picture is none.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or max(picture.shape) > 65535:
-        raise InputError("this is no RGB picture", value=f"{picture.dtype} {picture.shape}", remedy="Give (H, W, 3) uint8")
+        raise InputError(
+            "this is no RGB picture", value=f"{picture.dtype} {picture.shape}", remedy="Give (H, W, 3) uint8"
+        )
     with hushed():
         capture = _capture(image, frame, picture, model, frame_number)
         with replacing(path) as temporary:
             capture.save_as(temporary, enforce_file_format=True)
 
 
-def _capture(
-    image: Path, frame: Frame, picture: NDArray[np.uint8], model: str, frame_number: int | None
-) -> Any:
+def _capture(image: Path, frame: Frame, picture: NDArray[np.uint8], model: str, frame_number: int | None) -> Any:
     hd = highdicom()
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes

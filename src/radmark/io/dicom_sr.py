@@ -19,6 +19,7 @@ from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray
 from radmark.core.prediction import Prediction
 from radmark.io.atomic import replacing
+from radmark.io.dicom_result import CODE_LENGTH as CODE_LENGTH
 from radmark.io.dicom_result import (
     SPACING_WORDS,
     device_uid,
@@ -29,7 +30,6 @@ from radmark.io.dicom_result import (
     made_by,
     source_of,
 )
-from radmark.io.dicom_result import CODE_LENGTH as CODE_LENGTH
 from radmark.io.dicom_result import Reported as Reported
 from radmark.io.dicom_result import code_value as code_value
 
@@ -54,6 +54,7 @@ _LATERALITY = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 
 _UNITS = {"mm": ("mm", "millimeter"), "deg": ("deg", "degree"), "px": ("{pixels}", "pixels"), "%": ("%", "percent")}
 """Unit of a measurement -> UCUM."""
+
 
 def write_dicom_sr(
     path: Path,

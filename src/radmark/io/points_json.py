@@ -4,7 +4,7 @@ Coordinates are radmark's own: x right, y down, in pixels of the source image, (
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,15 @@ from radmark.core.prediction import Prediction, common_scheme
 from radmark.io.atomic import write_text
 
 
-def write_predictions_json(path: Path, predictions: Sequence[Prediction]) -> None:
+def write_predictions_json(
+    path: Path, predictions: Sequence[Prediction], more: Mapping[str, Mapping[str, object]] | None = None
+) -> None:
     """Write predictions; coordinates and confidence are null where there is no point.
+
+    Args:
+        path: whole or not at all.
+        predictions: each of another image.
+        more: image name -> what else to say of it, such as its measurements; ready for JSON.
 
     Raises:
         InputError: no prediction, two of one name, or predictions of several schemes.
@@ -28,7 +35,7 @@ def write_predictions_json(path: Path, predictions: Sequence[Prediction]) -> Non
         "notice": RESEARCH_USE,
         "pixel_origin": "centre of the top-left pixel",
         "scheme": {"name": scheme.name, "landmarks": list(scheme.names)},
-        "images": [_json_image(prediction) for prediction in predictions],
+        "images": [_json_image(prediction) | dict((more or {}).get(prediction.name, {})) for prediction in predictions],
     }
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 

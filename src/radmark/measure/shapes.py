@@ -1,4 +1,4 @@
-"""What of a measurement can be drawn on its film: the lines it lies between, or the ellipse it rests on, in pixels of the film."""
+"""What a measurement looks like on its film: the lines it lies between, or the ellipse it rests on, in pixels of the film."""
 
 import math
 from collections.abc import Sequence
