@@ -1,6 +1,6 @@
 """What the DICOM objects made of a prediction share: the header they take over, their coordinates, how a measurement is told.
 
-Our points have (0, 0) at the centre of the first pixel. DICOM's image coordinates, in the SCOORDs of a report (PS3.3 C.18.6) as in
+Our points have (0, 0) at the centre of the first pixel. DICOM's image coordinates, in a report (SCOORD, PS3.3 C.18.6) as in
 graphics of units PIXEL (C.10.5), have it at that pixel's top left corner and reach from 0 to Columns and Rows: the centre of the
 first pixel is (0.5, 0.5). So 0.5 is added in `in_dicom`, and there only. (What counts from 1 in DICOM is the displayed area of a
 presentation state and an overlay's origin: whole pixels, not points.)
