@@ -29,7 +29,7 @@ from radmark import __version__, cli
 from radmark.config import Config, read_recipe, shipped_recipes, to_toml
 from radmark.io import read_dataset, read_image
 
-COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict", "measure", "pacs", "benchmark")
+COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict", "measure", "pacs", "deidentify", "benchmark")
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
 [data]

@@ -15,6 +15,7 @@ from radmark import RESEARCH_USE, __version__
 from radmark.cli.benchmark import Benchmark
 from radmark.cli.check import Check
 from radmark.cli.common import Annotations
+from radmark.cli.deidentify import Deidentify
 from radmark.cli.demo import Demo
 from radmark.cli.evaluate import Evaluate
 from radmark.cli.measure import Measure
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Predict, subcommand("predict")]
             | Annotated[Measure, subcommand("measure")]
             | Annotated[Pacs, subcommand("pacs")]
+            | Annotated[Deidentify, subcommand("deidentify")]
             | Annotated[Benchmark, subcommand("benchmark")]
         )
         command: Any = tyro.cli(
