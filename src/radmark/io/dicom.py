@@ -302,7 +302,7 @@ def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
             file=path,
             remedy='Install it with: pip install "radmark[dicom]", or convert the file to a 16-bit PNG or TIFF',
         ) from error
-    logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    mute()
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -327,6 +327,15 @@ def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
             file=path,
             remedy="Copy it again from where it came, or export it anew",
         ) from error
+
+
+def mute() -> None:
+    """Keep the logs of the DICOM libraries, which repeat values of the file, from reaching anybody who did not ask for them."""
+    for name in ("pydicom", "highdicom"):
+        logger = logging.getLogger(name)
+        if logger.propagate:
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
 
 
 def _has_preamble(path: Path) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 from radmark import RESEARCH_USE, __version__
 from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray, Frame, SpacingSource
-from radmark.io.dicom import is_dicom
+from radmark.io.dicom import is_dicom, mute
 
 CODE_LENGTH = 16
 """Longer code values go to an attribute that older viewers leave blank."""
@@ -111,7 +111,8 @@ def highdicom() -> Any:
 
 @contextmanager
 def hushed() -> Generator[None]:
-    """Without the warnings of highdicom and pydicom, which quote the patient's name."""
+    """Without the warnings and the log of highdicom and pydicom, which quote the patient's name."""
+    mute()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,8 +1,8 @@
 """DICOM radiographs without the patient: what is on a list stays, everything else goes (PS3.15 Annex E, and stricter).
 
-The list, `kept.toml`, holds numbers, words from fixed sets, and UIDs that are replaced; nothing of free text, so that no name can
-stay by standing where nobody looks for one. Pixels are decoded and written anew, uncompressed, from the stored bits alone: a JPEG's
-comments, overlays in unused bits and bytes behind the picture do not come along. What is in the picture itself is not cleaned.
+The list, `kept.toml`, holds numbers, words from fixed sets, and UIDs that are replaced; nothing of free text, so that no name
+can stay by standing where nobody looks for one. Pixels are decoded and written anew, uncompressed, from the stored bits alone: a
+JPEG's comments, overlays in unused bits and bytes behind the picture do not come along. What is in the picture is not cleaned.
 
 Pseudonyms and UIDs are HMAC-SHA256 under a key: the same patient and the same study have the same ones wherever the same key was
 used, and without the key nobody can find which patient was which. Millimetres, laterality, view, sex and the age's decade stay.
