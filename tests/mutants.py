@@ -255,4 +255,25 @@ MUTANTS = (
         "return torch.full_like(self.inside.sum(dim=-1), self.inside.shape[-1])",
         "targets/test_losses.py::test_a_clipped_region_is_weighted_by_the_pixels_really_drawn",
     ),
+    Mutant(
+        "points from the pixel's centre where DICOM counts from its corner",
+        "io/dicom_result.py",
+        "return np.asarray(points, np.float64) + 0.5",
+        "return np.asarray(points, np.float64)",
+        "io/test_dicom_pictures.py::test_a_landmark_on_the_first_pixel_is_half_a_pixel_from_the_states_origin",
+    ),
+    Mutant(
+        "a right angle of pixels, not of millimetres",
+        "measure/shapes.py",
+        "share = float((at[int(point)] - a) * scale @ axis / (axis @ axis))",
+        "share = float((at[int(point)] - a) @ (b - a) / ((b - a) @ (b - a)))",
+        "measure/test_shapes.py::test_square_is_square_in_millimetres_where_pixels_are_not",
+    ),
+    Mutant(
+        "a study's own UID left in a copy without the patient",
+        "privacy/deidentify.py",
+        "return self.uid(str(element.value)) if element.value else None",
+        "return str(element.value) if element.value else None",
+        "privacy/test_deidentify.py::test_the_same_patient_study_and_series_stay_together_and_another_key_makes_others_of_them",
+    ),
 )

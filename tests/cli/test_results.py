@@ -1,8 +1,8 @@
 """The results a prediction leaves, by a model whose answers are known: numbers by hand, and nobody's name out of its place.
 
-What goes back to the archive (report, state, capture) belongs to the patient: it carries the patient and study modules of the film
-and nothing else of its header. What stays with the user (tables, pictures, pages, words on the terminal) carries nothing of it; a
-film's own file name stands in them, for without it a row could not be found.
+What goes back to the archive (report, state, capture) belongs to the patient: it carries the patient and study modules of its
+film and nothing else of the header. What stays with the user (tables, pictures, pages, words on the terminal) carries nothing of
+it; a film's own file name stands in them, for without it a row could not be found.
 """
 
 import contextlib
@@ -190,6 +190,26 @@ def test_report_state_and_capture_of_one_film_agree_with_the_numbers_worked_out_
     assert tuple(pydicom.dcmread(tmp_path / "o" / "IM1.sc.dcm").pixel_array[700, 400]) == (255, 69, 58)
     for kind in ("gsps", "sc"):
         assert radmark("predict", "run", image, "--out", tmp_path / f"{kind}.dcm", "--format", kind).code == 0
+
+
+def test_results_of_one_frame_of_several_refer_to_that_frame(radmark: Radmark, tmp_path: Path) -> None:
+    loop = film(
+        tmp_path / "XA1",
+        np.zeros((3, 1100, 1000), np.uint8),
+        bits=8,
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.12.1",
+        Modality="XA",
+        WindowCenter=100,
+        WindowWidth=50,
+    )
+    words = ("predict", "run", loop, "--out", tmp_path / "o", "--format", "dcm-all")
+    assert "Choose one with --frame, 1 to 3" in radmark(*words).err
+    assert radmark(*words, "--frame", 2).code == 0
+    for file in (tmp_path / "o").iterdir():
+        frames = {int(e.value) for e in pydicom.dcmread(file).iterall() if e.keyword == "ReferencedFrameNumber"}
+        assert frames == {2}, file
+    window = pydicom.dcmread(tmp_path / "o" / "XA1.pr.dcm").SoftcopyVOILUTSequence[0]
+    assert (float(window.WindowCenter), float(window.WindowWidth)) == (100, 50)  # the film's own
 
 
 def test_a_picture_of_a_film_with_text_in_its_pixels_waits_for_somebody_to_look(

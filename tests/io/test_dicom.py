@@ -370,6 +370,14 @@ def test_what_is_no_radiograph_is_refused_without_a_word_of_the_patient(
     assert "planted" not in str(caught.value).lower()
 
 
+def test_an_empty_file_and_one_that_is_no_dicom_are_refused_whatever_their_name_says(tmp_path: Path) -> None:
+    for content, problem in ((b"", "empty"), (b"a letter to Mrs Planted " * 40, "DICOM"), (bytes(2000), "DICOM")):
+        (tmp_path / "a.dcm").write_bytes(content)
+        with pytest.raises(InputError, match=problem) as caught:
+            read_image(tmp_path / "a.dcm")
+        assert "Planted" not in str(caught.value)
+
+
 def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     whole = film(tmp_path / "a.dcm").read_bytes()
     for end in range(0, len(whole) - 1, 37):

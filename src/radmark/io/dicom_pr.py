@@ -5,6 +5,7 @@ hide one. Window and polarity are the film's own, as the standard wants them sai
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def _state(
 
     inverse = shown_inverted(source)
     state = hd.pr.GrayscaleSoftcopyPresentationState(
-        referenced_images=[source],
+        referenced_images=[_with_groups(source)],
         series_instance_uid=hd.UID(),
         series_number=991,
         sop_instance_uid=hd.UID(),
@@ -140,6 +141,32 @@ def _state(
     )
     finish(state, source)
     return state
+
+
+def _with_groups(source: Any) -> Any:
+    """The header with window and rescale where highdicom looks for them in a file of several frames: in functional groups,
+    which only the enhanced kinds have."""
+    from pydicom.dataset import Dataset
+
+    if "NumberOfFrames" not in source or "SharedFunctionalGroupsSequence" in source:
+        return source
+
+    def item(*keywords: str) -> Any:
+        found = Dataset()
+        for keyword in keywords:
+            if keyword in source:
+                setattr(found, keyword, source.get(keyword))
+        return found
+
+    whole, shared = deepcopy(source), Dataset()
+    if "RescaleSlope" in source:
+        shared.PixelValueTransformationSequence = [item("RescaleSlope", "RescaleIntercept", "RescaleType")]
+    if "WindowCenter" in source:
+        shared.FrameVOILUTSequence = [
+            item("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
+        ]
+    whole.SharedFunctionalGroupsSequence, whole.PerFrameFunctionalGroupsSequence = [shared], []
+    return whole
 
 
 def inside(line: FloatArray, frame: Frame) -> FloatArray | None:
