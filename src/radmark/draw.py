@@ -289,7 +289,7 @@ def _panel(
 def _wrapped(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     lines = [""]
     for word in words.split(" "):
-        longer = f"{lines[-1]} {word}".lstrip(" ") if lines[-1] else word
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
         if lines[-1] and font.getlength(longer) > width:
             lines.append(f"    {word}")
         else:
