@@ -41,6 +41,7 @@ COMMANDS = (
     "agree",
     "convert",
     "pacs",
+    "deidentify",
     "benchmark",
 )
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")

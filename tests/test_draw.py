@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
-from radmark.core import Frame, Landmarks, Radiograph, Scheme
-from radmark.draw import PREDICTION, TRUTH, Region, display_pixels, overlay
+from radmark import RESEARCH_USE, __version__
+from radmark.core import Frame, Landmarks, Radiograph, Scheme, Spacing, SpacingSource
+from radmark.draw import LINES, PREDICTION, TRUTH, Region, annotated, display_pixels, overlay
+from radmark.io.dicom import FLAGS
+from radmark.io.dicom_result import Reported
 
 SCHEME = Scheme.from_names(("a",))
 
@@ -105,3 +109,86 @@ def test_a_region_beyond_the_picture_is_black_there():
     assert shown.shape == (21, 21)
     assert np.argwhere(shown).tolist() == [[10, 10]]
     assert not display_pixels(bright, Region(-30, -30, -9, -9)).any()
+
+
+# ------------------------------------------------------------------------------------------------ a picture that stands alone
+
+
+def measured(points, unit="mm", shape="POLYLINE", lines=()):
+    return Reported("a length", 4.2, unit, shape, np.array(points, float), lines=lines)
+
+
+def where(picture, colour):
+    """(N, 2) x, y of the pixels that have just this colour."""
+    return np.argwhere((np.asarray(picture) == colour).all(axis=2))[:, ::-1]
+
+
+@pytest.mark.parametrize(("width", "height", "larger"), [(1200, 900, 1), (300, 500, 2)])
+def test_the_film_keeps_its_size_and_its_place_at_the_pictures_top_left(width, height, larger):
+    lit = film(width, height, (40, 30))
+    picture = np.asarray(annotated(lit, Landmarks.of(SCHEME, lit.frame, {}), [], model="m"))
+    assert picture.shape[1] > width * larger  # the list stands beside it, not over it
+    shown = picture[: height * larger, : width * larger].sum(axis=2).astype(float)
+    shown[shown < shown.max() / 4] = 0
+    rows, columns = np.indices(shown.shape)
+    spot = ((columns * shown).sum() / shown.sum(), (rows * shown).sum() / shown.sum())
+    assert spot == pytest.approx((40 * larger + (larger - 1) / 2, 30 * larger + (larger - 1) / 2), abs=0.5)
+
+
+def test_a_landmarks_cross_and_a_measurements_line_and_ellipse_lie_where_they_should():
+    dark = film(1200, 900)
+    line = measured([[700, 200], [700, 500]])
+    rim = np.array([[300.0, 600], [500, 600], [400, 560], [400, 640]])
+    cup = measured(rim, "deg", "ELLIPSE", lines=(rim[:2],))
+    picture = annotated(dark, marked(dark, 200, 300), [line, cup], model="m").crop((0, 0, 1200, 900))
+    cross = where(picture, PREDICTION)
+    assert (cross.min(axis=0) + cross.max(axis=0)) / 2 == pytest.approx([200, 300], abs=1)
+    straight = where(picture, LINES[0])
+    straight = straight[np.abs(straight[:, 0] - 700) < 4]  # its number stands beside it in the same colour
+    assert (straight[:, 1].min(), straight[:, 1].max()) == pytest.approx((200, 500), abs=2)
+    curve = {tuple(p) for p in where(picture, LINES[1])}
+    for x, y in [*rim, (400 + 100 * np.sqrt(0.5), 600 + 40 * np.sqrt(0.5))]:
+        assert any((round(x) + dx, round(y) + dy) in curve for dx in (-1, 0, 1) for dy in (-1, 0, 1))
+
+
+def test_the_bar_is_as_long_as_its_millimetres_and_missing_where_nobody_knows_them():
+    """0.5 mm a pixel: 100 mm are 200 px, the longest that fits a quarter of 1200."""
+
+    def bar(spacing):
+        flat = Radiograph(np.zeros((900, 1200), np.uint8), Frame(1200, 900, spacing))
+        corner = annotated(flat, marked(flat, 600, 100), [], model="m").crop((0, 800, 600, 900))
+        found = where(corner, (255, 255, 255))
+        rows, counts = np.unique(found[:, 1], return_counts=True)
+        return counts.max() if rows.size else 0
+
+    assert bar(Spacing(0.5, 0.4, SpacingSource.FLAG)) == 200
+    assert bar(None) == 0
+
+
+def test_the_list_says_research_use_model_version_and_where_the_millimetres_come_from(monkeypatch):
+    said = []
+    plain = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda self, at, words, **k: (said.append(words), plain(self, at, words, **k))
+    )
+    flat = Radiograph(
+        np.zeros((900, 1200), np.uint8), Frame(1200, 900, Spacing(0.5, 0.5, SpacingSource.DICOM_DETECTOR)),
+        flags=("lossy_compression", "spacing_at_detector"),
+    )  # fmt: skip
+    annotated(flat, marked(flat, 600, 100), [measured([[1, 1], [9, 9]])], model="run-7")
+    text = " ".join(" ".join(said).split())
+    assert RESEARCH_USE in text
+    assert f"radmark {__version__}, run-7" in text
+    assert "mm: DICOM, on the detector; smaller in the patient" in text
+    assert "1 a length: 4.2 mm" in text
+    assert FLAGS["lossy_compression"] in text
+
+
+def test_many_names_at_one_place_do_not_hide_each_other():
+    scheme = Scheme.from_names(tuple("abcdefgh"))
+    dark = film(1200, 900)
+    crowded = Landmarks.present(scheme, dark.frame, np.array([[600.0 + 4 * k, 450] for k in range(8)]))
+    names = where(annotated(dark, crowded, [], model="m").crop((0, 0, 1200, 900)), (255, 255, 255))
+    single = Landmarks.present(Scheme.from_names(("a",)), dark.frame, np.array([[600.0, 450]]))
+    one = where(annotated(dark, single, [], model="m").crop((0, 0, 1200, 900)), (255, 255, 255))
+    assert len(names) > 6 * len(one)

@@ -1,13 +1,19 @@
 """Landmarks over a radiograph: a red cross where the model put them, a blue ring where the reader did (Figure 1)."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from radmark import RESEARCH_USE, __version__
 from radmark.core import Frame, Landmarks, Radiograph
 from radmark.core.frame import FloatArray
+from radmark.io.dicom import FLAGS
+from radmark.io.dicom_result import SPACING_WORDS, Reported
 
 PREDICTION = (255, 69, 58)
 TRUTH = (64, 156, 255)
@@ -96,6 +102,202 @@ def overlay(
     if names:
         _draw_names(picture, to_picture, truth, prediction, text_px=max(11, round(long_side / 64)))
     return picture.convert("RGB")
+
+
+# --------------------------------------------------------------------------------------------------- a picture that stands alone
+
+LINES = (
+    (255, 214, 10),
+    (100, 210, 255),
+    (255, 159, 10),
+    (48, 209, 88),
+    (255, 105, 180),
+    (191, 160, 255),
+    (180, 230, 110),
+)
+"""Colours of measurements, one after the other."""
+
+_SMALLEST = 1000  # pixels of the long side that words need; a smaller film is enlarged by a whole number
+_BARS_MM = (1, 2, 5, 10, 20, 50, 100, 200)
+_PANEL = (18, 18, 18)
+_SAID = ("spacing_at_detector", "spacing_assumed_geometry", "spacing_of_unknown_calibration")  # with the millimetres
+
+
+def annotated(
+    radiograph: Radiograph, landmarks: Landmarks, measurements: Sequence[Reported], *, model: str
+) -> Image.Image:
+    """A film of its own size with everything that was found on it, and beside it the numbers and what they rest on.
+
+    The film's top left pixel is the picture's. A measurement's line has its colour and its number in the list. A bar shows
+    millimetres where the film has any.
+
+    Args:
+        radiograph: the film.
+        landmarks: on its frame.
+        measurements: on its frame.
+        model: name and version of what placed the points.
+    """
+    frame = radiograph.frame
+    larger = -(-_SMALLEST // max(frame.width, frame.height))
+    to_picture = _Map(np.zeros(2, np.int64), np.full(2, float(larger)))
+    film = Image.fromarray(display_pixels(radiograph))
+    if larger > 1:
+        film = film.resize((frame.width * larger, frame.height * larger), Image.Resampling.BICUBIC)
+    film = film.convert("RGB")
+    text_px = max(12, round(max(film.size) / 72))
+    font = _font(text_px)
+    pen = ImageDraw.Draw(film)
+    thin = max(2, text_px // 8)
+    placed = {name: tuple(to_picture(point).tolist()) for name, point in _placed(landmarks).items()}
+    arm = text_px * 0.55
+    taken = [(x - arm, y - arm, x + arm, y + arm) for x, y in placed.values()]
+
+    for k, m in enumerate(measurements):
+        colour = LINES[k % len(LINES)]
+        for line in _drawn(m):
+            ends = [tuple(point) for point in to_picture(line)]
+            pen.line(ends, fill="black", width=thin + 2, joint="curve")
+            pen.line(ends, fill=colour, width=thin, joint="curve")
+    for x, y in placed.values():
+        for edge, colour in ((1, "black"), (0, PREDICTION)):
+            a, half = arm + edge, thin / 2 + edge
+            pen.rectangle((x - a, y - half, x + a, y + half), fill=colour)
+            pen.rectangle((x - half, y - a, x + half, y + a), fill=colour)
+    for name, (x, y) in placed.items():
+        _write(pen, name.replace("_", " "), (x, y), font, text_px, "white", taken, film.size)
+    for k, m in enumerate(measurements):
+        middle = _drawn(m)[-1].mean(axis=0)
+        _write(pen, str(k + 1), tuple(to_picture(middle)), font, text_px, LINES[k % len(LINES)], taken, film.size)
+    _draw_bar(pen, film.size, frame, larger, font, text_px)
+
+    mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
+    foot = [
+        RESEARCH_USE,
+        f"radmark {__version__}, {model}",
+        mm,
+        *(FLAGS[f] for f in radiograph.flags if f not in _SAID),
+    ]
+    panel = _panel(measurements, foot, film.height, font, text_px)
+    picture = Image.new("RGB", (film.width + panel.width, max(film.height, panel.height)), _PANEL)
+    picture.paste(film, (0, 0))
+    picture.paste(panel, (film.width, 0))
+    return picture
+
+
+def _font(text_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """matplotlib's, which knows degrees and the names of other countries; Pillow's own does not."""
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), text_px)
+
+
+def _drawn(m: Reported) -> list[FloatArray]:
+    """(N, 2) lines of a measurement in pixels of the film."""
+    lines = list(m.lines)
+    if m.shape == "ELLIPSE":
+        middle = m.points[:2].mean(axis=0)
+        turn = np.linspace(0, 2 * np.pi, 97)[:, None]
+        lines.append(middle + (m.points[1] - middle) * np.cos(turn) + (m.points[3] - middle) * np.sin(turn))
+    return lines or [m.points]
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    words: str,
+    spot: tuple[float, float],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    text_px: int,
+    colour: str | tuple[int, int, int],
+    taken: list[tuple[float, float, float, float]],
+    size: tuple[int, int],
+) -> None:
+    """Words beside a spot: where they hide no others, of the places near it, else right of it."""
+    width, height, gap = pen.textlength(words, font=font), text_px * 1.15, text_px * 0.8
+    x, y = spot
+    places = [
+        (x + gap, y - height / 2), (x - gap - width, y - height / 2), (x - width / 2, y - gap - height), (x - width / 2, y + gap),
+        *((x + gap, y - height / 2 + step * height) for step in (1, -1, 2, -2)),
+        *((x - gap - width, y - height / 2 + step * height) for step in (1, -1, 2, -2)),
+    ]  # fmt: skip
+
+    def clash(place: tuple[float, float]) -> float:
+        left, top, right, bottom = place[0], place[1], place[0] + width, place[1] + height
+        outside = max(0, -left) + max(0, -top) + max(0, right - size[0]) + max(0, bottom - size[1])
+        return 10 * outside * text_px + sum(
+            max(0, min(right, r) - max(left, a)) * max(0, min(bottom, b) - max(top, t)) for a, t, r, b in taken
+        )
+
+    left, top = min(places, key=clash)
+    taken.append((left, top, left + width, top + height))
+    pen.text((left, top), words, font=font, fill=colour, stroke_width=max(2, text_px // 9), stroke_fill="black")
+
+
+def _draw_bar(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    frame: Frame,
+    larger: int,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    text_px: int,
+) -> None:
+    """A bar of round millimetres, along x, at the bottom left; none where nobody knows millimetres."""
+    if frame.spacing is None:
+        return
+    px_of_mm = larger / frame.spacing.x_mm
+    fitting = [mm for mm in _BARS_MM if mm * px_of_mm <= size[0] / 4]
+    if not fitting:
+        return
+    length = round(fitting[-1] * px_of_mm)
+    x, y, thick = text_px, size[1] - 2 * text_px, max(4, text_px // 3)
+    pen.rectangle((x - 2, y - 2, x + length + 1, y + thick + 1), fill="black")
+    pen.rectangle((x, y, x + length - 1, y + thick - 1), fill="white")
+    pen.text(
+        (x, y - text_px * 0.4),
+        f"{fitting[-1]} mm",
+        font=font,
+        fill="white",
+        anchor="ls",
+        stroke_width=2,
+        stroke_fill="black",
+    )
+
+
+def _panel(
+    measurements: Sequence[Reported],
+    foot: Sequence[str],
+    height: int,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    text_px: int,
+) -> Image.Image:
+    """The numbers, each in the colour of its line, and at the bottom what they rest on."""
+    line, margin = round(text_px * 1.5), text_px
+    rows = [(f"{k + 1}  {m.words}", LINES[k % len(LINES)]) for k, m in enumerate(measurements)]
+    rows = rows or [("no measurement is known for these landmarks", (200, 200, 200))]
+    width = round(min(max(font.getlength(words) for words, _ in rows), 40 * text_px))
+    width = max(width, 22 * text_px)
+    top = [(part, colour) for words, colour in rows for part in _wrapped(words, font, width)]
+    bottom = [(part, "white") for words in foot for part in _wrapped(words, font, width)]
+    panel = Image.new(
+        "RGB", (width + 2 * margin, max(height, (len(top) + len(bottom) + 1) * line + 2 * margin)), _PANEL
+    )
+    pen = ImageDraw.Draw(panel)
+    for k, (words, colour) in enumerate(top):
+        pen.text((margin, margin + k * line), words, font=font, fill=colour)
+    for k, (words, colour) in enumerate(bottom):
+        pen.text((margin, panel.height - margin - (len(bottom) - k) * line), words, font=font, fill=colour)
+    return panel
+
+
+def _wrapped(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    lines = [""]
+    for word in words.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(f"    {word}")
+        else:
+            lines[-1] = longer
+    return lines
+
+
+# ------------------------------------------------------------------------------------------------------------------------- parts
 
 
 class _Map(NamedTuple):

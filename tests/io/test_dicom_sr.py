@@ -8,7 +8,8 @@ import pytest
 
 from dicom_files import film
 from programs import run
-from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
+from radmark import __version__
+from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource
 from radmark.io.dicom_sr import CODE_LENGTH, Reported, code_value, write_dicom_sr
 
 pydicom = pytest.importorskip("pydicom")
@@ -19,8 +20,8 @@ BLANK = np.zeros((400, 300), np.uint16)
 CORNERS = np.array([[0.0, 0.0], [299.0, 399.0], [np.nan, np.nan]])
 
 
-def prediction(points: np.ndarray = CORNERS) -> Prediction:
-    return Prediction("film", Landmarks.present(SCHEME, Frame(300, 400), points), np.array([0.5, 0.9, np.nan]))
+def prediction(points: np.ndarray = CORNERS, spacing: Spacing | None = None) -> Prediction:
+    return Prediction("film", Landmarks.present(SCHEME, Frame(300, 400, spacing), points), np.array([0.5, 0.9, np.nan]))
 
 
 LENGTH = Reported(
@@ -62,6 +63,73 @@ def test_the_report_belongs_to_the_patients_study_and_no_person_has_verified_it(
     assert sr.SeriesDescription.startswith("For research use only")
     (referenced,) = sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert referenced.ReferencedSOPInstanceUID == image.SOPInstanceUID
+
+
+def test_a_cups_anteversion_is_the_ellipse_it_rests_on_from_the_pixels_corner(tmp_path: Path) -> None:
+    rim = np.array([[100.0, 120], [200, 60], [141, 75], [159, 105]])  # ends of the long axis, then of the short
+    cup = Reported("radiographic cup anteversion", 17.5, "deg", "ELLIPSE", rim, "right", ("cup_rim_third_right",))
+    out = tmp_path / "r.dcm"
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[cup])
+    groups = hd.sr.srread(out).content.get_planar_roi_measurement_groups()
+    (group,) = (g for g in groups if g.roi.graphic_type.value == "ELLIPSE")
+    assert group.roi.value.tolist() == [[100.5, 120.5], [200.5, 60.5], [141.5, 75.5], [159.5, 105.5]]
+    assert [(n.value, n.unit.value) for n in group.get_measurements()] == [(17.5, "deg")]
+    assert [line for line in run("dciodvfy", str(out)).splitlines() if line.startswith("Error")] == []
+    assert "ELLIPSE" in run("dsrdump", str(out))
+
+
+@pytest.mark.parametrize(
+    ("unit", "points", "tool"),
+    [
+        ("mm", 2, "Length"),
+        ("px", 2, "Length"),
+        ("deg", 4, "CobbAngle"),
+        ("mm", 4, "ArrowAnnotate"),  # a difference of two heights: a tool that measures would show another number
+        ("deg", 2, "ArrowAnnotate"),
+        ("%", 3, "ArrowAnnotate"),
+    ],
+)
+def test_a_viewer_is_told_a_tool_only_where_that_tool_measures_the_same(
+    unit: str, points: int, tool: str, tmp_path: Path
+) -> None:
+    line = np.array([[10.0, 10], [20, 20], [30, 5], [40, 8]])[:points]
+    m = Reported("a thing", 1.5, unit, "POLYLINE", line)
+    out = tmp_path / "r.dcm"
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[m])
+    groups = hd.sr.srread(out).content.get_planar_roi_measurement_groups()
+    assert f"Cornerstone3DTools@^0.1.0:{tool}:a thing" in {g.tracking_identifier for g in groups}
+
+
+def test_a_length_in_mm_says_in_a_code_where_its_millimetres_come_from_and_an_angle_does_not(tmp_path: Path) -> None:
+    spacing = Spacing(0.2, 0.2, SpacingSource.DICOM_DETECTOR)
+    angle = Reported("Sharp angle", 40.0, "deg", "POLYLINE", CORNERS[:2])
+    out = tmp_path / "r.dcm"
+    write_dicom_sr(
+        out, film(tmp_path / "f.dcm", BLANK), prediction(CORNERS, spacing), model="m", measurements=[LENGTH, angle]
+    )
+    groups = {g.finding_type.meaning: g for g in hd.sr.srread(out).content.get_planar_roi_measurement_groups()}
+    told = {
+        name: [e.value.meaning for e in group.get_qualitative_evaluations() if e.name.meaning == "millimetres from"]
+        for name, group in groups.items()
+    }
+    assert told["leg-length discrepancy"] == ["DICOM, on the detector; smaller in the patient"]
+    assert told["Sharp angle"] == []
+
+
+def test_the_image_library_lists_the_film_and_the_header_says_software_and_model(report: Path, tmp_path: Path) -> None:
+    """OHIF reads the content of the library without looking whether there is one."""
+    sr, image = pydicom.dcmread(report), pydicom.dcmread(tmp_path / "film.dcm")
+    (library,) = (i for i in sr.ContentSequence if i.ConceptNameCodeSequence[0].CodeValue == "111028")
+    uids = [e.value for e in library.ContentSequence[0].iterall() if e.keyword == "ReferencedSOPInstanceUID"]
+    assert uids == [image.SOPInstanceUID]
+    assert (sr.ManufacturerModelName, sr.SoftwareVersions, sr.DeviceSerialNumber) == ("radmark", __version__, "run-7")
+
+
+def test_a_film_without_the_first_132_bytes_gets_its_report_too(tmp_path: Path) -> None:
+    whole = film(tmp_path / "film.dcm", BLANK).read_bytes()
+    (tmp_path / "film.dcm").write_bytes(whole[132:])
+    write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.dcm", prediction(), model="run-7")
+    assert pydicom.dcmread(tmp_path / "r.dcm").PatientID == "PLANTED"
 
 
 def test_dcmtk_reads_the_whole_tree(report: Path) -> None:

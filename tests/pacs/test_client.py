@@ -2,17 +2,21 @@
 
 import contextlib
 import io
+import urllib.request
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from dicom_files import film
 from orthanc import Orthanc
 from radmark import cli
 from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
+from radmark.io.dicom_pr import write_dicom_pr
+from radmark.io.dicom_sc import write_dicom_sc
 from radmark.io.dicom_sr import Reported, write_dicom_sr
 from radmark.pacs.client import Archive, echo, send
 
@@ -45,6 +49,32 @@ def test_a_film_and_its_report_are_stored_and_found_with_the_same_numbers(orthan
     spots = [values for values in under(stored, "00700022") if len(values) == 2]
     assert spots == (POINTS + 0.5).tolist()  # from the pixel's centre to DICOM's corner
     assert [42.7683] in under(stored, "0040A30A")
+
+
+def test_a_presentation_state_and_a_secondary_capture_are_stored_beside_their_film(
+    orthanc: Orthanc, tmp_path: Path
+) -> None:
+    source = film(tmp_path / "film.dcm", np.zeros((80, 70), np.uint16))
+    landmarks = Landmarks.present(SCHEME, Frame(70, 80), POINTS)
+    picture = np.random.default_rng(0).integers(0, 256, (80, 120, 3)).astype(np.uint8)
+    line = Reported("inter-teardrop distance", 42.76834, "px", "POLYLINE", POINTS)
+    write_dicom_pr(
+        tmp_path / "pr.dcm", source, Prediction("film", landmarks, np.array([0.9, 0.8])), model="m", measurements=[line]
+    )
+    write_dicom_sc(tmp_path / "sc.dcm", source, landmarks.frame, picture, model="m")
+    send(orthanc.dicom, [source, tmp_path / "pr.dcm", tmp_path / "sc.dcm"])
+
+    study = pydicom.dcmread(source).StudyInstanceUID
+    everything = orthanc.get(f"/dicom-web/studies/{study}/metadata")
+    stored = {i["00080060"]["Value"][0]: i for i in everything if "00080060" in i}
+    assert {"PR", "OT"} <= set(stored)
+    assert (POINTS + 0.5).tolist()[0] in under(stored["PR"], "00700022")
+    assert stored["OT"]["00280301"]["Value"] == ["YES"]
+    uid = stored["OT"]["00080018"]["Value"][0]
+    instances = [orthanc.get(f"/instances/{name}") for name in orthanc.get("/instances")]
+    (found,) = (i for i in instances if i["MainDicomTags"]["SOPInstanceUID"] == uid)
+    with urllib.request.urlopen(f"{orthanc.http}/instances/{found['ID']}/preview", timeout=10) as answer:
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.read()))), picture)
 
 
 def test_the_command_line_sends_and_says_what_it_did_without_the_patient(orthanc: Orthanc, tmp_path: Path) -> None:

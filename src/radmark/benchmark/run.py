@@ -22,7 +22,7 @@ from radmark.benchmark.plan import Cell, plan, tuned_by
 from radmark.core.dataset import Case
 from radmark.core.errors import InputError
 from radmark.core.radiograph import Radiograph
-from radmark.io.atomic import write_text
+from radmark.io.atomic import make_folder, write_text
 from radmark.train.loop import Row
 
 GRID_FILE = "grid.json"
@@ -167,7 +167,7 @@ def do_cell(
         Timeout: another process has it.
     """
     folder = cell.folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     tuner = tuned_by(cell, cells, grid)
     with FileLock(folder / "lock", timeout=0):
         if cell.result(out).is_file():

@@ -17,6 +17,7 @@ from radmark.cli.benchmark import Benchmark
 from radmark.cli.check import Check
 from radmark.cli.common import Annotations
 from radmark.cli.convert import Convert
+from radmark.cli.deidentify import Deidentify
 from radmark.cli.demo import Demo
 from radmark.cli.evaluate import Evaluate
 from radmark.cli.export import Export
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Agree, subcommand("agree")]
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Pacs, subcommand("pacs")]
+            | Annotated[Deidentify, subcommand("deidentify")]
             | Annotated[Benchmark, subcommand("benchmark")]
         )
         command: Any = tyro.cli(

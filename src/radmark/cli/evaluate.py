@@ -122,8 +122,9 @@ def _facts(predictor: "Predictor", run: Path, data: Annotations) -> Mapping[str,
     checkpoint = predictor.checkpoint
     config, facts = checkpoint.config, checkpoint.facts
     return {
-        "annotations": str(data.annotations),
-        "run": str(run),
+        # Without their folders: a study's is often named after the patient, and this page is made to be passed on.
+        "annotations": data.annotations.name,
+        "run": run.name,
         "network": f"U-Net, encoder {config.model.encoder}, {config.data.size} x {config.data.size} pixels",
         "loss": f"{config.labels.loss}, label radius {checkpoint.radius_px} px in the last epoch",
         "trained on": f"{len(facts['training_images'])} images of {len(facts['training_patients'])} patients"

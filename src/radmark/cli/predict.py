@@ -16,11 +16,23 @@ if TYPE_CHECKING:
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
     from radmark.io.dicom_sr import Reported
+    from radmark.measure import Result
+
+    Measured = tuple[Sequence[Result], Sequence[str]]  # and the film's flags
+
+FILES_AN_IMAGE = {
+    "png": {"png": ".annotated.png"},
+    "dcm": {"sr": ".sr.dcm"},
+    "gsps": {"gsps": ".pr.dcm"},
+    "sc": {"sc": ".sc.dcm"},
+    "dcm-all": {"sr": ".sr.dcm", "gsps": ".pr.dcm", "sc": ".sc.dcm"},
+}
+"""Format -> what it makes of each image, and how that file's name ends."""
 
 
 @dataclass(frozen=True)
 class Predict:
-    """Find the landmarks of radiographs and write them to one file, in pixels of each image file."""
+    """Find the landmarks of radiographs and write them, in pixels of each image file; research use only."""
 
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """The folder `radmark train` made, or a file `radmark export` made (.onnx, .xml), which needs no torch."""
@@ -29,11 +41,19 @@ class Predict:
     """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
 
     out: Path
-    """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, or, for a DICOM image, .dcm: a
-    Structured Report for the archive it came from. Reports of several images: a folder, and --format dcm."""
+    """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, .png, an annotated picture, or, for
+    a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format."""
 
-    format: Literal["csv", "json", "dcm"] | None = None
-    """Of --out; by default told by its suffix."""
+    format: Literal["csv", "json", "png", "dcm", "gsps", "sc", "dcm-all"] | None = None
+    """Of --out; by default told by its suffix. gsps: a DICOM presentation state, which viewers lay over the film; sc: the
+    annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each image in a folder."""
+
+    measure: bool = False
+    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. The other formats always
+    have them."""
+
+    burned_in_ok: bool = False
+    """Write pictures of films whose pixels hold text, by their own word. Look first: it may name the patient."""
 
     frame: int | None = None
     """Of DICOM files of several frames, which one, from 1."""
@@ -48,7 +68,8 @@ class Predict:
     """State a landmark absent where the model's confidence is less than this."""
 
     skip_bad: bool = False
-    """Leave out images that cannot be read, say which, and go on. By default nothing is written then."""
+    """Leave out images that cannot be read, say which, and go on. By default no table is written then, and of the formats with a
+    file an image those before it."""
 
     overwrite: bool = False
     """Replace --out."""
@@ -56,55 +77,127 @@ class Predict:
     def run(self) -> int:
         """Predict and write."""
         from radmark.console import err, out
-        from radmark.io import IMAGE_SUFFIXES, read_image, write_predictions_csv, write_predictions_json
+        from radmark.io import IMAGE_SUFFIXES, read_image
+        from radmark.io.dicom import is_dicom
+        from radmark.measure.film import measure_film
 
-        write = {"csv": write_predictions_csv, "json": write_predictions_json}
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
-        if suffix not in (*write, "dcm"):
+        if suffix not in ("csv", "json", *FILES_AN_IMAGE):
             raise InputError(
                 "the format to write is not known",
                 file=self.out,
                 value=suffix,
-                remedy=f"End --out in {', '.join('.' + name for name in write)} or .dcm, or give --format",
+                remedy="End --out in .csv, .json, .png or .dcm, or give --format",
             )
         spacing = parse_spacing(self.spacing_mm)
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         outs = self._outs(list(files), suffix)
         predictor, model = open_model(self.run_folder, self.absent_below)
         predictions: list[Prediction] = []
+        measured: dict[str, Measured] = {}
         for name, (path, own_spacing) in files.items():
             try:
                 radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
                 predictions.append(predictor(name, radiograph))
-                if suffix == "dcm":
-                    self._report(outs[name], path, radiograph, predictions[-1], model())
+                if suffix in FILES_AN_IMAGE:
+                    self._results(outs[name], path, radiograph, predictions[-1], model())
+                elif self.measure:
+                    display = None if is_dicom(path) else "unknown"
+                    measured[name] = (
+                        measure_film(predictions[-1].landmarks, radiograph, display=display),
+                        radiograph.flags,
+                    )
             except InputError as error:
                 if not self.skip_bad:
                     raise
                 err.print(f"left out: {error}")
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
-        if suffix in write:
-            write[suffix](self.out, predictions)
+        self._tables(suffix, predictions, measured)
         out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
         return 0
 
-    def _outs(self, names: Sequence[str], suffix: str) -> dict[str, Path]:
-        """The file each image's result goes to, none of which is somebody's already."""
+    def _tables(self, suffix: str, predictions: "Sequence[Prediction]", measured: "dict[str, Measured]") -> None:
+        from radmark.io import write_predictions_csv, write_predictions_json
+        from radmark.io.measurements import measurements_tree, write_measurements_csv
+
+        if suffix == "json":
+            more = {
+                name: {"film_flags": list(flags), "measurements": measurements_tree(results)}
+                for name, (results, flags) in measured.items()
+            }
+            write_predictions_json(self.out, predictions, more)
+        elif suffix == "csv":
+            write_predictions_csv(self.out, predictions)
+            if self.measure:
+                by_image = {name: results for name, (results, _) in measured.items()}
+                write_measurements_csv(self.out.with_suffix(".measurements.csv"), by_image)
+
+    def _outs(self, names: Sequence[str], suffix: str) -> dict[str, dict[str, Path]]:
+        """The files each image's results go to, by kind, none of which is somebody's already."""
         from radmark.io.atomic import claim_file
 
-        outs = dict.fromkeys(names, self.out)
-        if suffix == "dcm" and self.out.suffix.lower() != ".dcm":
-            outs = {name: self.out / f"{name.replace('/', '_')}.sr.dcm" for name in names}
-        elif suffix == "dcm" and len(names) > 1:
+        kinds = FILES_AN_IMAGE.get(suffix, {})
+        one = ".png" if suffix == "png" else ".dcm"
+        if not kinds:
+            outs = {name: {suffix: self.out} for name in names}
+            if suffix == "csv" and self.measure:
+                claim_file(self.out.with_suffix(".measurements.csv"), overwrite=self.overwrite)
+        elif self.out.suffix.lower() != one or len(kinds) > 1:
+            stems = {name: name.replace("/", "_") for name in names}
+            if len(set(stems.values())) < len(names):
+                raise InputError(
+                    "two images would have results of one name", file=self.out, remedy="Predict them in two goes"
+                )
+            outs = {name: {k: self.out / f"{stems[name]}{end}" for k, end in kinds.items()} for name in names}
+        elif len(names) > 1:
             raise InputError(
-                f"a DICOM report is of one image, and {len(names)} are given",
+                f"a result of this format is of one image, and {len(names)} are given",
                 file=self.out,
-                remedy="Give a folder as --out, and --format dcm",
+                remedy=f"Give a folder as --out, and --format {suffix}",
             )
-        for file in set(outs.values()):
+        else:
+            outs = {name: dict.fromkeys(kinds, self.out) for name in names}
+        for file in {file for files in outs.values() for file in files.values()}:
             claim_file(file, overwrite=self.overwrite)
         return outs
+
+    def _results(
+        self, to: "dict[str, Path]", image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str
+    ) -> None:
+        """Write what one image has files of its own for."""
+        import numpy as np
+
+        from radmark.console import err
+        from radmark.draw import annotated
+        from radmark.io.atomic import replacing
+        from radmark.io.dicom_pr import write_dicom_pr
+        from radmark.io.dicom_sc import write_dicom_sc
+
+        measurements = _reported(prediction.landmarks, radiograph)
+        if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
+            raise InputError(
+                "the film's pixels hold text, which may name the patient",
+                file=image,
+                remedy="Look at it, and give --burned-in-ok if it does not; or write another format",
+            )
+        if "sr" in to:
+            self._report(to["sr"], image, radiograph, prediction, model)
+        if "gsps" in to:
+            if len(to) > 1 and "colour" in radiograph.flags:
+                err.print(f"{image}: no presentation state, which a picture in colour cannot have")
+            else:
+                write_dicom_pr(
+                    to["gsps"], image, prediction, model=model, measurements=measurements, frame_number=self.frame
+                )
+        if "png" in to or "sc" in to:
+            picture = annotated(radiograph, prediction.landmarks, measurements, model=model)
+            if "png" in to:
+                with replacing(to["png"]) as temporary:
+                    picture.save(temporary)
+            else:
+                pixels = np.asarray(picture)
+                write_dicom_sc(to["sc"], image, radiograph.frame, pixels, model=model, frame_number=self.frame)
 
     def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str) -> None:
         from radmark.io.dicom_sr import write_dicom_sr
@@ -120,24 +213,22 @@ class Predict:
 
 
 def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
-    """What can be measured on a film, as its DICOM report holds it: each with its points as one line."""
-    import numpy as np
-
+    """What can be measured on a film, as its DICOM report holds it: each with the line, lines or ellipse it is."""
     from radmark.io.dicom_sr import Reported
-    from radmark.measure import measure
+    from radmark.measure.film import measure_film
+    from radmark.measure.shapes import shape_of
 
-    flags = radiograph.flags
-    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
-    side = "left" if radiograph.side == "left" else "right" if radiograph.side == "right" else None
     reported: list[Reported] = []
-    for r in measure(landmarks, side=side, display=display):
+    for r in measure_film(landmarks, radiograph):
         if r.value is not None:
             notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
             notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
             notes += () if r.side is None else (f"side: {r.side}",)
-            points = np.array([landmarks[name] for name in r.points])
+            shape = shape_of(r, landmarks)
             own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
-            reported.append(Reported(r.title, r.value, r.unit, "POLYLINE", points, r.side, own, notes))
+            reported.append(
+                Reported(r.title, r.value, r.unit, shape.kind, shape.points, r.side, own, notes, shape.lines)
+            )
     return reported
 
 

@@ -13,13 +13,23 @@ from radmark.core.errors import InputError
 _TEMPORARY = ".radmark-"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for the user alone (0700): results of patients' films go into it.
+
+    One that is there already keeps its permissions.
+    """
+    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # says so where a file stands in its place
+
+
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
     """A temporary name beside `path`; renamed to `path` when the block ends well, deleted when it does not.
 
     The temporary name keeps the suffix, because many writers choose their format by it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{_TEMPORARY}{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -72,11 +82,11 @@ def check_folder(folder: Path, *, overwrite: bool = False, ours: Sequence[str] =
 
 
 def claim_folder(folder: Path, *, overwrite: bool = False, ours: Sequence[str] = ()) -> None:
-    """Make an empty folder for results; the arguments and errors are those of `check_folder`."""
+    """Make an empty folder for results, for the user alone; the arguments and errors are those of `check_folder`."""
     check_folder(folder, overwrite=overwrite, ours=ours)
     if folder.is_dir():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
 
 def claim_file(path: Path, *, overwrite: bool = False) -> None:

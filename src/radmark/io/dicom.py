@@ -184,6 +184,45 @@ def read_dicom_header(path: Path, *, max_pixels: int) -> tuple[int, int, Spacing
         return int(ds.Columns), int(ds.Rows), _spacing(ds, [])
 
 
+def read_stored(path: Path, *, max_pixels: int) -> tuple[Any, NDArray[Any]]:
+    """The header of a radiograph and its values as the file means them, for who writes it anew.
+
+    Args:
+        path: the file.
+        max_pixels: more in one frame are refused before they are decoded, and ten times as many in all.
+
+    Returns:
+        The data set without its pixels, and (F, H, W) uint8, uint16 or int16 of the stored bits alone, or (F, H, W, 3) RGB.
+
+    Raises:
+        InputError: as `read_dicom`.
+    """
+    from pydicom.pixels.processing import apply_color_lut
+
+    with _opened(path, "pixels") as ds:
+        _checked(ds, path, max_pixels)
+        count = int(ds.get("NumberOfFrames") or 1)
+        if not 1 <= count <= 10 * max_pixels // (ds.Rows * ds.Columns):
+            raise InputError(
+                "the file holds more frames than can be believed", file=path, value=count, remedy="Export it anew"
+            )
+        frames: list[NDArray[Any]] = []
+        for k in range(count):
+            raw = _decoded(ds, path, k)
+            if _word(ds, "PhotometricInterpretation") == "PALETTE COLOR":
+                raw = apply_color_lut(raw, ds)
+            if raw.shape not in ((ds.Rows, ds.Columns), (ds.Rows, ds.Columns, 3)):
+                raise ValueError("not one picture of the stated size")
+            if raw.ndim == 2:
+                values, bits, signed = _values(raw, ds, path)
+                if signed:
+                    values = (values ^ (1 << (bits - 1))) - (1 << (bits - 1))
+                raw = values.astype(np.int16 if signed else np.uint8 if bits <= 8 else np.uint16)
+            frames.append(raw)
+        del ds.PixelData
+        return ds, np.stack(frames)
+
+
 def spacing_of(
     pixel: tuple[float, float] | None,
     imager: tuple[float, float] | None,
@@ -263,7 +302,7 @@ def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
             file=path,
             remedy='Install it with: pip install "radmark[dicom]", or convert the file to a 16-bit PNG or TIFF',
         ) from error
-    logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    mute()
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -288,6 +327,15 @@ def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
             file=path,
             remedy="Copy it again from where it came, or export it anew",
         ) from error
+
+
+def mute() -> None:
+    """Keep the logs of the DICOM libraries, which repeat values of the file, from reaching anybody who did not ask for them."""
+    for name in ("pydicom", "highdicom"):
+        logger = logging.getLogger(name)
+        if logger.propagate:
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
 
 
 def _has_preamble(path: Path) -> bool:
@@ -444,18 +492,7 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
         flags.append("colour")
         return np.ascontiguousarray(raw if raw.dtype.itemsize == 1 else raw.astype(np.uint16))
 
-    bits = int(ds.BitsStored)
-    signed = int(ds.PixelRepresentation) == 1
-    if not 1 <= bits <= 16 or raw.dtype.kind not in "iu":
-        raise InputError(
-            "the gray values need more than 16 bits", file=path, value=bits, remedy="Export the image with 16 bits"
-        )
-    # Bits beyond those stored may hold overlays. Those stored may lie high in their word.
-    high = int(ds.get("HighBit", bits - 1))
-    if high >= int(ds.BitsAllocated):
-        raise ValueError("the highest bit lies outside the word")
-    shift = max(0, high - bits + 1)
-    values = (raw.astype(np.int64) >> shift) & ((1 << bits) - 1)
+    values, bits, signed = _values(raw, ds, path)
     stored = [raw]
     if signed:
         values ^= 1 << (bits - 1)  # two's complement to "so much above the lowest": the same order, no sign
@@ -470,6 +507,21 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
     if background is not None and not background.all():
         values = np.where(background, values[~background].min(), values)
     return values.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def _values(raw: NDArray[Any], ds: Any, path: Path) -> tuple[NDArray[np.int64], int, bool]:
+    """The bits that count, in the lowest places and without sign; how many they are; and whether the highest is a sign."""
+    bits = int(ds.BitsStored)
+    if not 1 <= bits <= 16 or raw.dtype.kind not in "iu":
+        raise InputError(
+            "the gray values need more than 16 bits", file=path, value=bits, remedy="Export the image with 16 bits"
+        )
+    # Bits beyond those stored may hold overlays. Those stored may lie high in their word.
+    high = int(ds.get("HighBit", bits - 1))
+    if high >= int(ds.BitsAllocated):
+        raise ValueError("the highest bit lies outside the word")
+    shift = max(0, high - bits + 1)
+    return (raw.astype(np.int64) >> shift) & ((1 << bits) - 1), bits, int(ds.PixelRepresentation) == 1
 
 
 def _decoded(ds: Any, path: Path, frame: int) -> NDArray[Any]:
@@ -547,13 +599,16 @@ def _check_coded(coded: bytes, ds: Any) -> None:
         raise ValueError("the compressed picture is cut off")
 
 
-def _inverted(ds: Any, flags: list[str]) -> bool:
-    """Whether low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
+def shown_inverted(ds: Any) -> bool:
+    """Whether a data set's low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
     shape = _word(ds, "PresentationLUTShape")
-    dark_is_high = _word(ds, "PhotometricInterpretation") == "MONOCHROME1"
-    if shape == "IDENTITY" and dark_is_high:
+    return shape == "INVERSE" or (not shape and _word(ds, "PhotometricInterpretation") == "MONOCHROME1")
+
+
+def _inverted(ds: Any, flags: list[str]) -> bool:
+    if _word(ds, "PresentationLUTShape") == "IDENTITY" and _word(ds, "PhotometricInterpretation") == "MONOCHROME1":
         flags.append("polarity_contradicts_itself")
-    return shape == "INVERSE" or (not shape and dark_is_high)
+    return shown_inverted(ds)
 
 
 def _padding(ds: Any, stored: Sequence[NDArray[Any]]) -> NDArray[np.bool_] | None:

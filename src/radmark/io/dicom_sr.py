@@ -1,34 +1,40 @@
 """A prediction as a DICOM Structured Report (TID 1500), for the archive its radiograph came from.
 
-Our points have (0, 0) at the centre of the first pixel; DICOM's image coordinates have it at that pixel's corner, and reach from
-0 to Columns and Rows. So 0.5 is added here, and here only.
+Coordinates: `io.dicom_result`. A landmark is a POINT; a length a line of two points, an angle two lines of four, a cup's
+anteversion the ELLIPSE it rests on, by the ends of its long axis and then of its short one.
 
 Landmarks and measurements have no public codes; theirs are of the private scheme 99RADMARK, their meanings in plain words, and
 the anatomy they are on is coded in SNOMED CT. The report says that no person has checked it: PRELIMINARY, UNVERIFIED.
 """
 
-import hashlib
-import uuid
-import warnings
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from radmark import RESEARCH_USE, __version__
+from radmark import __version__
 from radmark.core.errors import InputError
-from radmark.core.frame import FloatArray, Frame
+from radmark.core.frame import FloatArray
 from radmark.core.prediction import Prediction
 from radmark.io.atomic import replacing
+from radmark.io.dicom_result import CODE_LENGTH as CODE_LENGTH
+from radmark.io.dicom_result import (
+    SPACING_WORDS,
+    device_uid,
+    finish,
+    highdicom,
+    hushed,
+    in_dicom,
+    made_by,
+    source_of,
+)
+from radmark.io.dicom_result import Reported as Reported
+from radmark.io.dicom_result import code_value as code_value
 
 CODING_SCHEME = "99RADMARK"
 """Designator of the private codes; private ones begin with 99."""
-
-CODE_LENGTH = 16
-"""Longer code values go to an attribute that older viewers leave blank."""
 
 _SITES = {
     "acetabul": "37783008", "cup": "37783008", "sourcil": "37783008", "teardrop": "37783008", "femoral_head": "2812003",
@@ -48,38 +54,6 @@ _LATERALITY = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 
 _UNITS = {"mm": ("mm", "millimeter"), "deg": ("deg", "degree"), "px": ("{pixels}", "pixels"), "%": ("%", "percent")}
 """Unit of a measurement -> UCUM."""
-
-_WANTED = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
-    "ReferringPhysicianName",
-)  # fmt: skip
-"""What a report takes over from its image, empty where the image has none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reported:
-    """A measurement as the report holds it.
-
-    Args:
-        name: in words, such as "leg-length discrepancy".
-        value: a finite number.
-        unit: mm, deg, px, % or "" for a ratio.
-        shape: POINT, POLYLINE (two points: a length; four: two lines), CIRCLE (centre, rim) or ELLIPSE (the ends of the long
-            axis, then of the short).
-        points: (N, 2) xy in pixels of the image.
-        side: of the patient, where it has one.
-        of: the landmarks it is computed from, which tell the anatomy it is on.
-        notes: how it is defined, what its millimetres rest on, and every flag; in plain words.
-    """
-
-    name: str
-    value: float
-    unit: str
-    shape: Literal["POINT", "POLYLINE", "CIRCLE", "ELLIPSE"]
-    points: FloatArray
-    side: Literal["left", "right"] | None = None
-    of: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def write_dicom_sr(
@@ -105,8 +79,7 @@ def write_dicom_sr(
         InputError: highdicom is not installed, the image is no DICOM image of this frame, a point lies outside it, or a value is
             not a number.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # highdicom's quote the patient's name
+    with hushed():
         sr = _report(image, prediction, model, measurements, frame_number)
         with replacing(path) as temporary:
             sr.save_as(temporary, enforce_file_format=True)
@@ -116,8 +89,11 @@ def _report(
     image: Path, prediction: Prediction, model: str, measurements: Sequence[Reported], frame_number: int | None
 ) -> Any:
     """The report as a pydicom data set."""
-    hd, codes, dcmread = _libraries()
-    source = _source(image, prediction.landmarks.frame, dcmread)
+    hd = highdicom()
+    from pydicom.sr.codedict import codes
+
+    source = source_of(image, prediction.landmarks.frame)
+    spacing = prediction.landmarks.frame.spacing
     evidence = deepcopy(source)
     # highdicom would describe the detector too, from attributes that many files leave empty.
     evidence.Modality = "OT"
@@ -130,6 +106,7 @@ def _report(
         numbers: list[Any],
         notes: Sequence[str] = (),
         of: Sequence[str] = (),
+        told: Sequence[Any] = (),
     ) -> Any:
         site = next((code for n in (name, *of) for part, code in _SITES.items() if part in n), None)
         places = None
@@ -150,13 +127,14 @@ def _report(
             # What has to be known of a number stands here, not at the number: OHIF reads numbers without children only.
             algorithm_id=hd.sr.AlgorithmIdentification("radmark", __version__, parameters=[model[:64], *notes]),
             measurements=numbers,
+            qualitative_evaluations=told or None,
         )
 
     def private_code(name: str) -> Any:
         return hd.sr.CodedConcept(code_value(name), CODING_SCHEME, name.replace("_", " ")[:64])
 
     def region(shape: str, points: FloatArray, what: str) -> Any:
-        where = _in_dicom(points, prediction.landmarks.frame, what)
+        where = in_dicom(points, prediction.landmarks.frame, what)
         frames = None if frame_number is None else [frame_number]
         return hd.sr.ImageRegion(
             graphic_type=shape,
@@ -180,21 +158,23 @@ def _report(
             )
             spot = region("POINT", prediction.landmarks.points[k : k + 1], name)
             groups.append(group("Probe", name, side, spot, numbers))
+    mm_from = None
+    if spacing is not None:
+        level = hd.sr.CodedConcept(code_value(spacing.source.value), CODING_SCHEME, SPACING_WORDS[spacing.source])
+        mm_from = hd.sr.QualitativeEvaluation(private_code("millimetres from"), level)
     for m in measurements:
         if not np.isfinite(m.value):
             raise InputError(f"{m.name} is not a number", value=m.value, remedy="Leave out what could not be computed")
         unit = _coded(hd, *_ucum(m.unit))
         number = hd.sr.Measurement(private_code(m.name), round(float(m.value), 4), unit)
-        kind = {"POINT": "Probe", "POLYLINE": {2: "Length", 4: "CobbAngle"}.get(len(m.points), "ArrowAnnotate")}.get(
-            m.shape, "EllipticalROI"
-        )
         shown = region(m.shape, m.points, m.name)
-        groups.append(group(kind, m.name, m.side, shown, [number], m.notes, m.of))
+        told = [mm_from] if mm_from is not None and m.unit == "mm" else []
+        groups.append(group(_tool(m), m.name, m.side, shown, [number], m.notes, m.of, told))
 
     observer = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_URL, f"radmark {__version__} {model}"))),
+            uid=device_uid(hd, model),
             name="radmark",
             manufacturer_name="radmark",
             model_name=f"radmark {__version__}",
@@ -215,85 +195,23 @@ def _report(
         series_number=990,
         sop_instance_uid=hd.UID(),
         instance_number=1,
-        manufacturer="radmark",
+        **made_by(model),
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description=RESEARCH_USE[:64],
     )
     _name_the_scheme(sr)
-    # Our own words are not all ASCII, and the patient's name may have come in any character set.
-    sr.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in ("PatientName", "ReferringPhysicianName"):
-        setattr(sr, keyword, str(sr.get(keyword, "")))
+    finish(sr, source)
     return sr
 
 
-def code_value(name: str) -> str:
-    """The private code of a landmark or a measurement: its name, or its beginning and a hash where that is too long.
-
-    The same name has the same code in every version of radmark.
-    """
-    word = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)  # some viewers count bytes
-    return (
-        word
-        if len(word) <= CODE_LENGTH
-        else f"{word[: CODE_LENGTH - 5]}_{hashlib.sha256(word.encode()).hexdigest()[:4]}"
-    )
-
-
-def _libraries() -> tuple[Any, Any, Any]:
-    try:
-        import highdicom
-        from pydicom import dcmread
-        from pydicom.sr.codedict import codes
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "DICOM reports need highdicom, which is not installed",
-            remedy='Install it with: pip install "radmark[dicom]"',
-        ) from error
-    return highdicom, codes, dcmread
-
-
-def _source(image: Path, frame: Frame, dcmread: Any) -> Any:
-    """The image's header, with empty values where a report needs one and the image has none."""
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        source = dcmread(image, stop_before_pixels=True)
-    except (InvalidDicomError, OSError) as error:
-        raise InputError(
-            "a DICOM report is written for a DICOM image, and this is none",
-            file=image,
-            remedy="Write .json or .csv instead",
-        ) from error
-    if (source.get("Columns"), source.get("Rows")) != (frame.width, frame.height):
-        raise InputError(
-            f"the points are for a picture {frame.width} wide and {frame.height} high, not for this one",
-            file=image,
-            value=f"{source.get('Columns')} x {source.get('Rows')}",
-            remedy="Give the image the points were found on",
-        )
-    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        if not source.get(keyword):
-            raise InputError(
-                f"the image has no {keyword}, so no report can refer to it", file=image, remedy="Export it again"
-            )
-    for keyword in _WANTED:
-        if keyword not in source:
-            setattr(source, keyword, "")
-    return source
-
-
-def _in_dicom(points: FloatArray, frame: Frame, what: str) -> FloatArray:
-    """(N, 2) points as DICOM counts them, from the corner of the first pixel."""
-    if not frame.holds(points).all():
-        raise InputError(
-            f"{what} lies outside the image, where a report cannot put it",
-            value=points.round(1).tolist(),
-            remedy="Correct the point or leave it out",
-        )
-    return np.asarray(points, np.float64) + 0.5
+def _tool(m: Reported) -> str:
+    """The tool of Cornerstone that shows a measurement with the number it has: a length that is no plain line is an arrow."""
+    if m.shape != "POLYLINE":
+        return "Probe" if m.shape == "POINT" else "EllipticalROI"
+    if len(m.points) == 4 and m.unit == "deg":
+        return "CobbAngle"
+    return "Length" if len(m.points) == 2 and m.unit in ("mm", "px") else "ArrowAnnotate"
 
 
 def _coded(hd: Any, value: str, scheme: str, meaning: str) -> Any:

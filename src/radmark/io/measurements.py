@@ -36,11 +36,15 @@ def write_measurements_json(path: Path, by_image: Mapping[str, Sequence[Any]]) -
         "radmark": __version__,
         "use": RESEARCH_USE,
         "images": [
-            {"image_name": name, "measurements": [{**asdict(r), "in_words": r.words} for r in results]}
-            for name, results in by_image.items()
+            {"image_name": name, "measurements": measurements_tree(results)} for name, results in by_image.items()
         ],
     }
     write_text(path, json.dumps(tree, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def measurements_tree(results: Sequence[Any]) -> list[dict[str, Any]]:
+    """An image's measurements, ready for JSON."""
+    return [{**asdict(r), "in_words": r.words} for r in results]
 
 
 def _cell(value: Any) -> str:

@@ -6,8 +6,9 @@ not_annotated (nobody looked). Schema version 1; what a version does not know is
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from radmark import RESEARCH_USE, __version__
 from radmark.core.errors import InputError
@@ -24,17 +25,24 @@ HOLDS = ALL
 _ORIGIN = "centre of the top-left pixel"
 
 
-def write_predictions_json(path: Path, predictions: Sequence[Prediction]) -> None:
+def write_predictions_json(
+    path: Path, predictions: Sequence[Prediction], more: Mapping[str, Mapping[str, object]] | None = None
+) -> None:
     """Write predictions; coordinates and confidence are null where there is no point.
+
+    Args:
+        path: whole or not at all.
+        predictions: each of another image.
+        more: image name -> what else to say of it, such as its measurements; ready for JSON.
 
     Raises:
         InputError: no prediction, two of one name, or predictions of several schemes.
     """
-    write_text(path, text(of_predictions(predictions)))
+    write_text(path, text(of_predictions(predictions), more or {}))
 
 
-def text(readings: Readings) -> str:
-    """The file for these readings."""
+def text(readings: Readings, more: Mapping[str, Mapping[str, object]] = MappingProxyType({})) -> str:
+    """The file for these readings, and what else `more` says of an image by its name."""
     scheme = readings.scheme
     content = {
         "schema_version": 1,
@@ -42,7 +50,7 @@ def text(readings: Readings) -> str:
         "notice": RESEARCH_USE,
         "pixel_origin": _ORIGIN,
         "scheme": {"name": scheme.name, "landmarks": list(scheme.names)},
-        "images": [_image(reading, scheme.names) for reading in readings.readings],
+        "images": [_image(reading, scheme.names) | dict(more.get(reading.image, {})) for reading in readings.readings],
     }
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from radmark.core.dataset import Case
 from radmark.core.frame import FloatArray, Inset
 from radmark.core.radiograph import Radiograph
+from radmark.io.atomic import make_folder
 from radmark.letterbox import letterbox_pixels
 
 _FULL = np.float32(65535)
@@ -89,6 +90,6 @@ def load_samples(
 
 def _on_disk(folder: Path, shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """An array that lives in a file without a name, so that nothing is left to clean up however the run ends."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with TemporaryFile(dir=folder) as file:
         return np.memmap(file, dtype=np.uint16, mode="w+", shape=shape)
