@@ -12,10 +12,8 @@ from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
     from radmark.core.frame import Spacing
-    from radmark.core.landmarks import Landmarks
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
-    from radmark.io.dicom_sr import Reported
 
 
 @dataclass(frozen=True)
@@ -109,37 +107,16 @@ class Predict:
     def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction") -> None:
         from radmark.checkpoint import model_name
         from radmark.io.dicom_sr import write_dicom_sr
+        from radmark.measure.reported import reported
 
         write_dicom_sr(
             to,
             image,
             prediction,
             model=model_name(self.run_folder),
-            measurements=_reported(prediction.landmarks, radiograph),
+            measurements=reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
-
-
-def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
-    """What can be measured on a film, as its DICOM report holds it: each with its points as one line."""
-    import numpy as np
-
-    from radmark.io.dicom_sr import Reported
-    from radmark.measure import measure
-
-    flags = radiograph.flags
-    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
-    side = "left" if radiograph.side == "left" else "right" if radiograph.side == "right" else None
-    reported: list[Reported] = []
-    for r in measure(landmarks, side=side, display=display):
-        if r.value is not None:
-            notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
-            notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
-            notes += () if r.side is None else (f"side: {r.side}",)
-            points = np.array([landmarks[name] for name in r.points])
-            own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
-            reported.append(Reported(r.title, r.value, r.unit, "POLYLINE", points, r.side, own, notes))
-    return reported
 
 
 def _image_files(
