@@ -135,9 +135,13 @@ def _model_file(run: Path) -> Path:
 
 def model_name(run: Path) -> str:
     """A run's name and the beginning of its model file's sha256: which model it was, whatever it is called later."""
-    file = _model_file(run)
-    with file.open("rb") as stream:
-        return f"{run.stem} {hashlib.file_digest(stream, 'sha256').hexdigest()[:12]}"
+    return f"{run.stem} {model_sha256(run)[:12]}"
+
+
+def model_sha256(run: Path) -> str:
+    """Of a run's model file."""
+    with _model_file(run).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

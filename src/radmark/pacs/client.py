@@ -17,6 +17,10 @@ _PATIENCE_S = 30
 logging.getLogger("pynetdicom").addHandler(logging.NullHandler())
 
 
+class ArchiveAwayError(InputError):
+    """An archive does not answer, or cannot take anything now; the same file may go through later."""
+
+
 @dataclass(frozen=True)
 class Archive:
     """Where an archive listens and by what names the two call each other.
@@ -27,6 +31,11 @@ class Archive:
         called: the archive's AE title.
         calling: ours, which many archives have to be told beforehand.
         tls_ca: certificates to trust, which turns encryption on; None: none.
+        tls_cert: ours, for an archive that asks who we are.
+        tls_key: its private key.
+
+    Raises:
+        InputError: an AE title is none.
     """
 
     host: str = "127.0.0.1"
@@ -34,9 +43,25 @@ class Archive:
     called: str = "ORTHANC"
     calling: str = "RADMARK"
     tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_title(self.called)
+        check_title(self.calling)
 
     def __str__(self) -> str:
         return f"{self.called}@{self.host}:{self.port}"
+
+
+def check_title(title: str) -> None:
+    """That it is an application entity's title.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not (title.strip() and title.isascii() and title.isprintable() and "\\" not in title and len(title) <= 16):
+        raise InputError("this is no AE title", value=title, remedy="Give 1 to 16 letters, digits or signs")
 
 
 def echo(archive: Archive) -> None:
@@ -92,7 +117,7 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
     try:  # pynetdicom leaves its socket open where nobody listens, so that is found out first
         socket.create_connection((archive.host, archive.port), timeout=_PATIENCE_S).close()
     except OSError as error:
-        raise InputError(
+        raise ArchiveAwayError(
             f"the archive does not answer ({error.strerror or error})",
             value=str(archive),
             remedy="Check host and port, and whether the archive runs",
@@ -104,10 +129,10 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
         entity.add_requested_context(kind, syntax) if syntax else entity.add_requested_context(kind)
     tls = None
     if archive.tls_ca is not None:
-        tls = (ssl.create_default_context(cafile=str(archive.tls_ca)), archive.host)
+        tls = (_trusting(archive.tls_ca, archive.tls_cert, archive.tls_key), archive.host)
     association = entity.associate(archive.host, archive.port, ae_title=archive.called, tls_args=tls)
     if not association.is_established:
-        raise InputError(
+        raise ArchiveAwayError(
             "the archive refused us" if association.is_rejected else "the archive does not answer",
             value=str(archive),
             remedy="Check host, port and both AE titles; many archives have to be told ours first",
@@ -118,11 +143,29 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
         association.release()
 
 
+def _trusting(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca))
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+    except OSError as error:
+        raise InputError(
+            f"the certificates cannot be used ({error.strerror or 'not as OpenSSL wants them'})",
+            file=ca if cert is None else f"{ca}, {cert}",
+            remedy="Give PEM files, and the key that belongs to the certificate",
+        ) from error
+    return context
+
+
+_LATER = range(0xA700, 0xA800)  # out of resources
+
+
 def _checked(status: Any, archive: Archive, problem: str, file: Path | None = None) -> None:
     """0 is success; a status of Bxxx is a warning: stored all the same."""
     code = status.Status if "Status" in status else None
     if code is None or (code != 0 and code & 0xF000 != 0xB000):
-        raise InputError(
+        kind = ArchiveAwayError if code is None or code in _LATER else InputError
+        raise kind(
             problem,
             file=file,
             value=f"{archive}, " + ("no answer" if code is None else f"status {code:#06x}"),
