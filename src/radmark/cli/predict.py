@@ -51,6 +51,9 @@ class Predict:
     overwrite: bool = False
     """Replace --out."""
 
+    audit: Path | None = None
+    """Audit log to add a line to for each image: which model saw it and what left, UIDs as keyed hashes, no patient, no path."""
+
     def run(self) -> int:
         """Predict and write."""
         from radmark.console import err, out
@@ -69,6 +72,7 @@ class Predict:
         files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         outs = self._outs(list(files), suffix)
         predictor = load_predictor(self.run_folder, self.absent_below)
+        audit = None if self.audit is None else _Audit(self.audit, self.run_folder)
         predictions: list[Prediction] = []
         for name, (path, own_spacing) in files.items():
             try:
@@ -80,6 +84,9 @@ class Predict:
                 if not self.skip_bad:
                     raise
                 err.print(f"left out: {error}")
+            else:
+                if audit is not None:
+                    audit(path, radiograph, predictions[-1], outs[name] if suffix == "dcm" else None)
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
         if suffix in write:
@@ -117,6 +124,42 @@ class Predict:
             measurements=reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
+
+
+class _Audit:
+    """The audit log of this command's images."""
+
+    def __init__(self, log: Path, run: Path) -> None:
+        from radmark.checkpoint import model_sha256
+        from radmark.privacy.audit import AuditLog
+
+        self._log, self._model_sha256 = AuditLog(log), model_sha256(run)
+
+    def __call__(self, path: Path, radiograph: "Radiograph", prediction: "Prediction", report: Path | None) -> None:
+        import hashlib
+
+        from radmark.io.dicom import instance_uid
+        from radmark.measure.reported import reported
+        from radmark.privacy.audit import Processed
+
+        with path.open("rb") as stream:
+            file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        spacing = radiograph.frame.spacing
+        processed = Processed(
+            model_sha256=self._model_sha256,
+            file_sha256=file_sha256,
+            image_uid=instance_uid(path),
+            millimetres_from=None if spacing is None else str(spacing.source),
+            measurements=len(reported(prediction.landmarks, radiograph)),
+            flags=radiograph.flags,
+            report_uid=None if report is None else instance_uid(report),
+        )
+        try:
+            self._log.append(processed)
+        except OSError as error:
+            raise InputError(
+                f"the audit log cannot be written: {error.strerror}", file=self._log.path, remedy="Give another --audit"
+            ) from error
 
 
 def _image_files(

@@ -186,6 +186,14 @@ def read_dicom_header(path: Path, *, max_pixels: int) -> tuple[int, int, Spacing
         return int(ds.Columns), int(ds.Rows), _spacing(ds, [])
 
 
+def instance_uid(path: Path) -> str | None:
+    """The SOP Instance UID of a file; None where it is no DICOM file or has none."""
+    if not is_dicom(path):
+        return None
+    with _opened(path, "header") as ds:
+        return str(ds.get("SOPInstanceUID") or "") or None
+
+
 def spacing_of(
     pixel: tuple[float, float] | None,
     imager: tuple[float, float] | None,

@@ -12,6 +12,7 @@ from typing import Any
 from radmark.core.errors import InputError
 
 _PATIENCE_S = 30
+_ECHO: tuple[str, str | None] = ("1.2.840.10008.1.1", None)
 
 # It reports to a logger as well; we raise, and a library does not print.
 logging.getLogger("pynetdicom").addHandler(logging.NullHandler())
@@ -70,7 +71,7 @@ def echo(archive: Archive) -> None:
     Raises:
         InputError: it does not answer, or refuses.
     """
-    with _associated(archive, [("1.2.840.10008.1.1", None)]) as association:
+    with _associated(archive, [_ECHO]) as association:
         _checked(association.send_c_echo(), archive, "the archive did not answer the echo")
 
 
@@ -92,7 +93,8 @@ def send(archive: Archive, files: Sequence[Path]) -> None:
             raise InputError(
                 "this is not a DICOM file that an archive could store", file=file, remedy="Leave it out"
             ) from error
-    with _associated(archive, list(kinds)) as association:
+    # An archive that takes none of the kinds would refuse the whole association, and we could not tell why.
+    with _associated(archive, [*kinds, _ECHO]) as association:
         for file in files:
             try:
                 status = association.send_c_store(dcmread(file))

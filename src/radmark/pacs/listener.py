@@ -387,6 +387,7 @@ def _post(
     finished: threading.Event,
     say: Say,
 ) -> None:
+    spool.tidy(keep_report=deliver is None)
     written = set(audit.reports())
     delay_s, until = 0.0, math.inf
 

@@ -28,6 +28,7 @@ State = Literal["incoming", "work", "outgoing", "done", "failed"]
 STATES: tuple[State, ...] = ("incoming", "work", "outgoing", "done", "failed")
 
 _FORMAT = 1
+_TEMPORARY = ".radmark-"
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,17 @@ class Spool:
 
     def done(self, item: Item, *, keep_report: bool) -> None:
         """An item has come to its end; of it only the record is kept."""
-        finished = self.move(item, "done")
-        finished.image.unlink(missing_ok=True)
+        self._strip(self.move(item, "done"), keep_report)
+
+    def tidy(self, *, keep_report: bool) -> None:
+        """Do what an end in the middle of `done` left undone."""
+        for image in (self.folder / "done").glob("*/image.dcm"):
+            self._strip(Item(image.parent), keep_report)
+
+    def _strip(self, item: Item, keep_report: bool) -> None:
         if not keep_report:
-            finished.report.unlink(missing_ok=True)
+            item.report.unlink(missing_ok=True)
+        item.image.unlink(missing_ok=True)  # the last: while it is there, there is something left to do
 
     def _known(self, key: str) -> bool:
         return any((self.folder / state / key).exists() for state in STATES)
@@ -152,7 +160,8 @@ def opened(folder: Path, model_sha256: str) -> Generator[Spool]:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         about = folder / "spool.json"
-        if not about.exists() and any(path.name != "lock" for path in folder.iterdir()):
+        ours = ("lock", _TEMPORARY)
+        if not about.exists() and not all(path.name.startswith(ours) for path in folder.iterdir()):
             raise InputError("the folder holds something that is no spool", file=folder, remedy="Give another --spool")
         folder.chmod(0o700)
         lock = FileLock(folder / "lock", timeout=0)
@@ -174,7 +183,7 @@ def opened(folder: Path, model_sha256: str) -> Generator[Spool]:
         sync(folder)
         for left in (folder / "tmp").iterdir():
             shutil.rmtree(left)
-        for left in (folder / "done").glob("*/image.dcm"):
+        for left in folder.glob(f"**/{_TEMPORARY}*"):
             left.unlink()
         yield Spool(folder)
     finally:
@@ -204,7 +213,7 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         OSError: that could not be done.
     """
-    temporary = path.with_name(f".radmark-{path.name}")
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
     try:
         with temporary.open("wb") as file:
             file.write(data)

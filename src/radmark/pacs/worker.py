@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,6 +35,7 @@ def _serve(run: Path, answers: TextIO) -> None:
     from radmark.checkpoint import model_name, model_sha256
     from radmark.infer import Predictor
 
+    import_module("highdicom")  # now, so that the first image need not wait for it
     predictor, name, sha256 = Predictor.load(run), model_name(run), model_sha256(run)
     _say(answers, {"model_sha256": sha256})
     for line in sys.stdin:

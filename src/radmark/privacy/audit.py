@@ -119,8 +119,9 @@ class AuditLog:
 def _key(log: Path) -> bytes:
     path = log.with_name(f"{log.name}.key")
     try:
+        begun = log.exists() and log.stat().st_size > 0  # asked first: another program may begin both meanwhile
         if not path.exists():
-            if log.exists() and log.stat().st_size:
+            if begun:
                 raise InputError(
                     "the audit log's key is gone, and under a new one its old lines could not be told from new ones",
                     file=path,
