@@ -200,12 +200,9 @@ class Listen:
         import time
         import warnings
 
-        from radmark.cli.common import need_torch
         from radmark.console import err, out
-        from radmark.pacs.settings import ListenSettings, over, read_settings
-
-        need_torch()
         from radmark.pacs.listener import Model, listen
+        from radmark.pacs.settings import ListenSettings, over, read_settings
         from radmark.pacs.spool import opened
         from radmark.privacy.audit import AuditLog
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from radmark.core.errors import InputError
+from radmark.pacs.lines import TlsLine
 
 _PATIENCE_S = 30
 _ECHO: tuple[str, str | None] = ("1.2.840.10008.1.1", None)
@@ -110,12 +111,15 @@ def send(archive: Archive, files: Sequence[Path]) -> None:
 @contextmanager
 def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> Any:
     try:
-        from pynetdicom import AE
+        from pynetdicom import AE, evt
     except ModuleNotFoundError as error:
         raise InputError(
             "talking to an archive needs pynetdicom, which is not installed",
             remedy='Install it with: pip install "radmark[dicom]"',
         ) from error
+    tls = None
+    if archive.tls_ca is not None:
+        tls = (_trusting(archive.tls_ca, archive.tls_cert, archive.tls_key), archive.host)
     try:  # pynetdicom leaves its socket open where nobody listens, so that is found out first
         socket.create_connection((archive.host, archive.port), timeout=_PATIENCE_S).close()
     except OSError as error:
@@ -129,11 +133,18 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
     entity.connection_timeout = _PATIENCE_S
     for kind, syntax in kinds:
         entity.add_requested_context(kind, syntax) if syntax else entity.add_requested_context(kind)
-    tls = None
-    if archive.tls_ca is not None:
-        tls = (_trusting(archive.tls_ca, archive.tls_cert, archive.tls_key), archive.host)
-    association = entity.associate(archive.host, archive.port, ae_title=archive.called, tls_args=tls)
+    sockets: list[Any] = []
+
+    def keep(event: Any) -> None:
+        sockets.append(event.assoc.dul.socket.socket)
+
+    association = entity.associate(
+        archive.host, archive.port, ae_title=archive.called, tls_args=tls, evt_handlers=[(evt.EVT_CONN_OPEN, keep)]
+    )
     if not association.is_established:
+        association.dul.join(_PATIENCE_S)
+        for line in sockets:  # pynetdicom closes one only where the other side is still there
+            line.close()
         raise ArchiveAwayError(
             "the archive refused us" if association.is_rejected else "the archive does not answer",
             value=str(archive),
@@ -156,6 +167,7 @@ def _trusting(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:
             file=ca if cert is None else f"{ca}, {cert}",
             remedy="Give PEM files, and the key that belongs to the certificate",
         ) from error
+    context.sslsocket_class = TlsLine
     return context
 
 

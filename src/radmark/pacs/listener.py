@@ -10,7 +10,7 @@ import io
 import json
 import logging
 import math
-import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -26,6 +26,7 @@ from radmark.core.errors import InputError
 from radmark.io.dicom import RADIOGRAPHS, SYNTAXES
 from radmark.pacs import spool as spools
 from radmark.pacs.client import ArchiveAwayError, check_title
+from radmark.pacs.lines import Line, TlsLine
 from radmark.pacs.spool import Item, Spool
 from radmark.privacy.audit import AuditLog, Processed
 
@@ -41,10 +42,16 @@ DISK_WAIT_S = 10.0
 LAST_POST_S = 20.0
 """How long a listener that is told to stop goes on sending reports."""
 
+PROGRAM = ("-m", "radmark.pacs.worker")
+"""What the model runs in; it gets the run's folder."""
+
 IMAGE_LIMIT_S = 600.0
 MODEL_LIMIT_S = 600.0
 DEATHS = 2
 """How often the model's program may die of an image before that is put aside."""
+
+_CALLERS, _PATIENCE_S = 50, 10.0
+"""How many may be connected at once, and how long one may say nothing before it says who it is."""
 
 _SUCCESS, _OUT_OF_RESOURCES, _NOT_ITS_CLASS, _NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -197,7 +204,7 @@ class Model:
 
     def _started(self) -> subprocess.Popen[str]:
         program = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "radmark.pacs.worker", str(self._run.absolute())],
+            [sys.executable, "-W", "ignore", *PROGRAM, str(self._run.absolute())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries quote files there
@@ -250,19 +257,13 @@ class Model:
 # ---------------------------------------------------------------------------------------------------------- the network
 
 
-class _LateHandshake(ssl.SSLContext):
-    """pynetdicom would wait for a caller's half of the handshake before it answers another; ours belongs to its own thread."""
-
-    def wrap_socket(self, sock: socket.socket, server_side: bool = False, *_: Any, **__: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, server_side, do_handshake_on_connect=False)
-
-
 def _tls(door: Door) -> ssl.SSLContext | None:
     if door.tls_cert is None:
         if door.tls_key is not None or door.tls_ca is not None:
             raise InputError("to listen with TLS takes a certificate of ours", remedy="Give --tls-cert and --tls-key")
         return None
-    context = _LateHandshake(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = TlsLine
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(door.tls_cert, door.tls_key)
@@ -281,8 +282,25 @@ def _tls(door: Door) -> ssl.SSLContext | None:
 @contextlib.contextmanager
 def _open_door(door: Door, spool: Spool, arrived: threading.Event, say: Say) -> Any:
     from pynetdicom import AE, evt
+    from pynetdicom.transport import ThreadedAssociationServer
+
+    context = _tls(door)
+
+    class Server(ThreadedAssociationServer):
+        def get_request(self) -> Any:
+            line, caller = self.socket.accept()
+            line = Line(fileno=line.detach())
+            if (
+                context is not None
+            ):  # the caller's half of the handshake is waited for later, where it holds up nobody else
+                return context.wrap_socket(line, server_side=True, do_handshake_on_connect=False), caller
+            return line, caller
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # it would print what strangers send
 
     entity: Any = AE(ae_title=door.ae_title)
+    entity.maximum_associations, entity.acse_timeout = _CALLERS, _PATIENCE_S
     entity.require_called_aet = True
     entity.require_calling_aet = list(door.accept)
     entity.add_supported_context("1.2.840.10008.1.1")
@@ -292,24 +310,24 @@ def _open_door(door: Door, spool: Spool, arrived: threading.Event, say: Say) -> 
     def store(event: Any) -> int:
         return _stored(event, spool, arrived, say)
 
-    context = _tls(door)
     try:
-        server = entity.start_server(
-            (door.bind, door.port), block=False, ssl_context=context, evt_handlers=[(evt.EVT_C_STORE, store)]
+        server: Any = entity.make_server(
+            (door.bind, door.port), server_class=Server, evt_handlers=[(evt.EVT_C_STORE, store)]
         )
     except OSError as error:
         raise InputError(
             f"we cannot listen there: {error.strerror}", value=f"{door.bind}:{door.port}", remedy="Give another --port"
         ) from error
-    server.handle_error = _unsaid  # it would print what strangers send
+    answering = threading.Thread(target=server.serve_forever, daemon=True)
+    answering.start()
     try:
         yield server.socket.getsockname()[1]
     finally:
-        entity.shutdown()
-
-
-def _unsaid(*_: object) -> None:
-    pass
+        for caller in server.active_associations:
+            caller.abort()
+        socketserver.BaseServer.shutdown(server)  # pynetdicom's own looks for it in a list that it is not in
+        answering.join()
+        server.server_close()
 
 
 def _stored(event: Any, spool: Spool, arrived: threading.Event, say: Say) -> int:

@@ -9,14 +9,28 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
 from radmark.core.errors import InputError
+from radmark.core.prediction import Prediction
+from radmark.core.radiograph import Radiograph
+
+Loaded = tuple[Callable[[str, Radiograph], Prediction], str, str]
+"""A model, its name and its sha256."""
 
 
-def main() -> None:
+def load(run: Path) -> Loaded:
+    """The model of a run's folder."""
+    from radmark.checkpoint import model_name, model_sha256
+    from radmark.infer import Predictor
+
+    return Predictor.load(run), model_name(run), model_sha256(run)
+
+
+def main(load: Callable[[Path], Loaded] = load) -> None:
     """Load the model, say so, and do what comes."""
     for ending in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, which lets the image in hand be finished
         signal.signal(ending, signal.SIG_IGN)
@@ -24,19 +38,21 @@ def main() -> None:
     os.dup2(2, 1)  # a library that prints must not speak in between
     warnings.simplefilter("ignore")  # they quote values
     try:
-        _serve(Path(sys.argv[1]), answers)
-    except InputError as error:
-        _say(answers, {"unusable": str(error)})
+        try:
+            loaded = load(Path(sys.argv[1]))
+            import_module("highdicom")  # now, so that the first image need not wait for it
+        except InputError as error:
+            _say(answers, {"unusable": str(error)})
+        except ModuleNotFoundError as error:
+            _say(answers, {"unusable": f'{error.name} is not installed: pip install "radmark[train,dicom]"'})
+        else:
+            _serve(loaded, answers)
     except BrokenPipeError:
         os._exit(0)  # the parent is gone, and flushing would fail again
 
 
-def _serve(run: Path, answers: TextIO) -> None:
-    from radmark.checkpoint import model_name, model_sha256
-    from radmark.infer import Predictor
-
-    import_module("highdicom")  # now, so that the first image need not wait for it
-    predictor, name, sha256 = Predictor.load(run), model_name(run), model_sha256(run)
+def _serve(loaded: Loaded, answers: TextIO) -> None:
+    predictor, name, sha256 = loaded
     _say(answers, {"model_sha256": sha256})
     for line in sys.stdin:
         job = json.loads(line)
@@ -51,7 +67,14 @@ def _serve(run: Path, answers: TextIO) -> None:
         _say(answers, answer)
 
 
-def _work(image: Path, report: Path, frame: int | None, predictor: Any, model: str, sha256: str) -> dict[str, Any]:
+def _work(
+    image: Path,
+    report: Path,
+    frame: int | None,
+    predictor: Callable[[str, Radiograph], Prediction],
+    model: str,
+    sha256: str,
+) -> dict[str, Any]:
     """From an image to its report; what the audit log needs is returned."""
     import hashlib
 
