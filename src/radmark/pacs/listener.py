@@ -288,13 +288,16 @@ def _open_door(door: Door, spool: Spool, arrived: threading.Event, say: Say) -> 
 
     class Server(ThreadedAssociationServer):
         def get_request(self) -> Any:
-            line, caller = self.socket.accept()
-            line = Line(fileno=line.detach())
-            if (
-                context is not None
-            ):  # the caller's half of the handshake is waited for later, where it holds up nobody else
+            listening: Any = self.socket
+            accepted, caller = listening.accept()
+            line = Line(fileno=accepted.detach())
+            if context is None:
+                return line, caller
+            try:  # the caller's half of the handshake is waited for later, where it holds up nobody else
                 return context.wrap_socket(line, server_side=True, do_handshake_on_connect=False), caller
-            return line, caller
+            except OSError:
+                line.close()
+                raise
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # it would print what strangers send

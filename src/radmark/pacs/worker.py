@@ -52,12 +52,11 @@ def main(load: Callable[[Path], Loaded] = load) -> None:
 
 
 def _serve(loaded: Loaded, answers: TextIO) -> None:
-    predictor, name, sha256 = loaded
-    _say(answers, {"model_sha256": sha256})
+    _say(answers, {"model_sha256": loaded[2]})
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            answer = {"record": _work(Path(job["image"]), Path(job["report"]), job["frame"], predictor, name, sha256)}
+            answer = {"record": _work(Path(job["image"]), Path(job["report"]), job["frame"], loaded)}
         except InputError as error:
             answer = {"failed": error.problem, "remedy": error.remedy}
         except OSError as error:  # the disk's fault, not the image's
@@ -67,14 +66,7 @@ def _serve(loaded: Loaded, answers: TextIO) -> None:
         _say(answers, answer)
 
 
-def _work(
-    image: Path,
-    report: Path,
-    frame: int | None,
-    predictor: Callable[[str, Radiograph], Prediction],
-    model: str,
-    sha256: str,
-) -> dict[str, Any]:
+def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[str, Any]:
     """From an image to its report; what the audit log needs is returned."""
     import hashlib
 
@@ -84,6 +76,7 @@ def _work(
     from radmark.io.dicom_sr import report_uid, write_dicom_sr
     from radmark.measure.reported import reported
 
+    predictor, model, sha256 = loaded
     wanted = ["SOPInstanceUID", "NumberOfFrames", "Manufacturer"]
     head = dcmread(image, stop_before_pixels=True, specific_tags=wanted)
     if str(head.get("Manufacturer", "")).startswith("radmark"):
