@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,14 +76,14 @@ class Listener:
 
 
 def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is_killed(
-    orthanc: Orthanc, tmp_path: Path
+    orthanc: Orthanc, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(int(os.environ.get("RADMARK_SEED", "0")))
     n = max(6, 2 * KILLS)
     images = [film(tmp_path / f"{i}.dcm", np.full((60, 50), i, np.uint16)) for i in range(n)]
     listener = Listener(tmp_path / "spool", orthanc, free_port())
     try:
-        waiting, kills = list(images), 0
+        waiting, kills, struck = list(images), 0, Counter[str]()
         listener.until(listener.answers)
         next_kill = time.monotonic() + chance.uniform(0, 0.5)
         while waiting or kills < KILLS or listener.count("done") < n:
@@ -95,6 +96,9 @@ def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is
             if kills < KILLS and time.monotonic() > next_kill:
                 listener.killed_and_started_again()
                 kills += 1
+                struck.update(
+                    path.parent.name for path in (tmp_path / "spool").glob("*/*") if path.parent.name != "done"
+                )
                 listener.until(listener.answers)
                 next_kill = time.monotonic() + chance.uniform(0, 0.5)
             assert listener.program.poll() is None, listener.log.read_text(encoding="utf-8")
@@ -105,6 +109,7 @@ def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is
     finally:
         listener.program.kill()
         listener.program.wait()
+    record_property("states_of_images_at_a_kill", dict(struck))
     for image in images:
         ds = pydicom.dcmread(image)
         stored = orthanc.get(f"/dicom-web/studies/{ds.StudyInstanceUID}/instances?includefield=00080016")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
+from radmark import RESEARCH_USE
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class Listen:
                     signal.signal(ending, stopping)
                 if door.tls_cert is None and door.bind not in ("127.0.0.1", "::1", "localhost"):
                     err.print(f"without TLS, what is sent to {door.bind}:{door.port} can be read on its way")
-                say(f"{door.ae_title} listens on {door.bind}:{door.port}")
+                say(f"{door.ae_title} listens on {door.bind}:{door.port}. {RESEARCH_USE}")
                 listen(door, spool, model, audit, deliver=deliver, stop=stop, say=say, frame=wanted.frame)
         finally:
             threading.excepthook = hook

@@ -95,7 +95,7 @@ def read_auth(file: Path | None) -> tuple[str, str] | None:
     else:
         where = str(file)
         try:
-            if file.stat().st_mode & 0o077:
+            if os.name == "posix" and file.stat().st_mode & 0o077:
                 raise InputError("others may read this password", file=file, remedy=f"chmod 600 {file.name}")
             text = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -86,7 +86,7 @@ class AuditLog:
         try:
             # After a power cut the last line may lack its end; the next must not be glued to it.
             size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            torn = size > 0 and os.lseek(handle, size - 1, os.SEEK_SET) >= 0 and os.read(handle, 1) != b"\n"
             data = (b"\n" if torn else b"") + json.dumps(line).encode() + b"\n"
             if os.write(handle, data) != len(data):
                 raise OSError("the audit log's disk is full")
@@ -139,7 +139,7 @@ def _key(log: Path) -> bytes:
                 pass  # another program was quicker: its key is the one
             finally:
                 Path(name).unlink()
-        if path.stat().st_mode & 0o077:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
             raise InputError("others may read the audit log's key", file=path, remedy=f"chmod 600 {path.name}")
         text = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
