@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+import shutil
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from pynetdicom import AE
 
 from certificates import Authority
 from dicom_files import DX, film
+from programs import run
 from radmark.core import InputError
 from radmark.pacs import listener
 from radmark.pacs.client import Archive, ArchiveAwayError, echo, send
@@ -140,6 +142,26 @@ def test_an_image_is_taken_looked_at_and_its_report_delivered_once_though_it_arr
         here.until(lambda: here.count("done") == 2)
         assert here.model.seen == here.delivered == [uid_of(image), uid_of(other)]
     assert len((tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_an_image_whose_receipt_was_thrown_away_is_looked_at_again_and_has_a_line_again(
+    tmp_path: Path, image: Path
+) -> None:
+    for n in (1, 2):
+        with running(tmp_path) as here:
+            send(here.here(), [image])
+            here.until(lambda: here.count("done") == 1)
+            assert len((tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()) == n
+            shutil.rmtree(next((here.spool.folder / "done").iterdir()))
+
+
+def test_another_program_stores_in_it_as_modalities_do(tmp_path: Path, image: Path) -> None:
+    with running(tmp_path, accept=("MODALITY",)) as here:
+        place = ("-aet", "MODALITY", "-aec", "RADMARK", "127.0.0.1", str(here.port))
+        assert "Received Echo Response (Success)" in run("echoscu", "-v", *place)
+        assert "Received Store Response (Success)" in run("storescu", "-v", *place, str(image))
+        here.until(lambda: here.count("done") == 1)
+        assert here.delivered == [uid_of(image)]
 
 
 def test_what_is_kept_is_byte_for_byte_the_data_set_that_was_sent(tmp_path: Path, image: Path) -> None:

@@ -93,5 +93,7 @@ def test_an_archive_in_two_places_and_a_listener_without_a_port_are_refused() ->
         ArchiveSettings(url="https://x.example.org", port=104).archive()
     with pytest.raises(InputError, match="to know the archive by"):
         ArchiveSettings(tls_cert=Path("us.pem")).archive()
+    with pytest.raises(InputError, match="on the web"):
+        ArchiveSettings(auth_file=Path("auth")).archive()
     with pytest.raises(InputError, match="no port"):
         ListenSettings().door()

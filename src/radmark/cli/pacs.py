@@ -1,7 +1,7 @@
 """`radmark pacs`: a class for each thing it does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -208,8 +208,9 @@ class Listen:
         from radmark.privacy.audit import AuditLog
 
         settings = read_settings(self.config)
+        accept = None if self.accept is None else tuple(title.strip() for title in self.accept.split(","))
         flags = ListenSettings(
-            self.port, self.bind, self.ae_title, None if self.accept is None else tuple(self.accept.split(",")),
+            self.port, self.bind, self.ae_title, accept,
             self.spool, self.audit, self.frame, self.tls_cert, self.tls_key, self.tls_ca,
         )  # fmt: skip
         wanted = over(settings.listen, flags)
@@ -259,12 +260,14 @@ class Listen:
         host, port, called = (None, None, None) if self.to is None else _place(self.to)
         elsewhere = self.to is not None or self.to_url is not None  # than the file says
         flags = ArchiveSettings(
-            host, port, called, self.ae_title or settings.listen.ae_title, self.to_url, self.auth_file,
+            host, port, called, self.ae_title, self.to_url, self.auth_file,
             self.insecure or None, self.tls_ca, self.tls_cert, self.tls_key,
         )  # fmt: skip
         there = over(ArchiveSettings() if elsewhere else settings.archive, flags)
         if not there.named:
             return None
+        if there.calling is None:
+            there = replace(there, calling=settings.listen.ae_title)
         send = _sender(there.archive())
         return lambda report: send((report,))
 

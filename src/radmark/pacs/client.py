@@ -160,7 +160,7 @@ def _trusting(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(ca))
         if cert is not None:
-            context.load_cert_chain(cert, key)
+            context.load_cert_chain(cert, key, password="")  # a locked key would ask at the terminal
     except OSError as error:
         raise InputError(
             f"the certificates cannot be used ({error.strerror or 'not as OpenSSL wants them'})",

@@ -266,7 +266,7 @@ def _tls(door: Door) -> ssl.SSLContext | None:
     context.sslsocket_class = TlsLine
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(door.tls_cert, door.tls_key)
+        context.load_cert_chain(door.tls_cert, door.tls_key, password="")  # a locked key would ask at the terminal
         if door.tls_ca is not None:
             context.load_verify_locations(door.tls_ca)
             context.verify_mode = ssl.CERT_REQUIRED
@@ -409,18 +409,24 @@ def _post(
     say: Say,
 ) -> None:
     spool.tidy(keep_report=deliver is None)
-    written = set(audit.reports())
     delay_s, until = 0.0, math.inf
+    # What the log says already of reports that are still to be sent: we ended between that line and the item's last move.
+    written: set[str] = set()
+    for item in spool.items("outgoing"):
+        with contextlib.suppress(InputError, OSError):  # then it will be put aside, or waits
+            written.add(audit.hidden(str(_record(item).report_uid)))
+    written &= audit.reports()
 
     def post(item: Item) -> None:
         if deliver is not None:
             deliver(item.report)
         processed = _record(item)
         hidden = audit.hidden(str(processed.report_uid))
-        if hidden not in written:  # or we ended between that line and what follows
+        if hidden not in written:
             audit.append(processed)
             written.add(hidden)
         spool.done(item, keep_report=deliver is None)
+        written.discard(hidden)
         say(f"{item.name} " + ("done" if deliver is None else "report delivered"))
 
     def pause(seconds: float) -> bool:
@@ -442,16 +448,17 @@ def _post(
             _wait(ready, finished, POLL_S)
             continue
         try:
-            post(item)
-            delay_s = 0.0
-        except ArchiveAwayError as error:
-            delay_s = min(max(BACK_OFF_S[0], 2 * delay_s), BACK_OFF_S[1])
-            say(f"{error.problem}; tried again in {delay_s:.0f} s")
-            if not pause(delay_s):
-                return
-        except InputError as error:
-            spool.fail(item, _reason(error))
-            say(f"{item.name} put aside: {error.problem}")
+            try:
+                post(item)
+                delay_s = 0.0
+            except ArchiveAwayError as error:
+                delay_s = min(max(BACK_OFF_S[0], 2 * delay_s), BACK_OFF_S[1])
+                say(f"{error.problem}; tried again in {delay_s:.0f} s")
+                if not pause(delay_s):
+                    return
+            except InputError as error:
+                spool.fail(item, _reason(error))
+                say(f"{item.name} put aside: {error.problem}")
         except OSError as error:
             say(f"the disk does not play along, the report waits: {error.strerror}")
             if not pause(DISK_WAIT_S):

@@ -52,6 +52,8 @@ class ArchiveSettings:
             InputError: it is said to be in two places, or what is said cannot be.
         """
         if self.url is None:
+            if self.auth_file is not None or self.insecure:
+                raise InputError("a password, and --insecure, are for an archive on the web", remedy="Give its address")
             said = {f.name: getattr(self, f.name) for f in dataclasses.fields(Archive)}
             if self.tls_cert is not None and self.tls_ca is None:
                 raise InputError(

@@ -99,8 +99,8 @@ class Spool:
             shutil.rmtree(item.folder, ignore_errors=True)
         return True
 
-    def first(self, state: State) -> Item | None:
-        """The one that arrived first."""
+    def items(self, state: State) -> list[Item]:
+        """In the order they arrived."""
         found: list[tuple[int, str, Item]] = []
         for folder in (self.folder / state).iterdir():
             item = Item(folder)
@@ -108,7 +108,11 @@ class Spool:
                 found.append((item.image.stat().st_mtime_ns, item.name, item))
             except (FileNotFoundError, NotADirectoryError):  # moved on meanwhile, or somebody's own file
                 continue
-        return min(found, default=(0, "", None))[2]
+        return [item for *_, item in sorted(found, key=lambda entry: entry[:2])]
+
+    def first(self, state: State) -> Item | None:
+        """The one that arrived first."""
+        return next(iter(self.items(state)), None)
 
     def move(self, item: Item, state: State) -> Item:
         """Rename an item into another state, seen through to the disk."""
