@@ -76,7 +76,7 @@ class Listener:
 
 
 def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is_killed(
-    orthanc: Orthanc, tmp_path: Path, record_property: Callable[[str, object], None]
+    orthanc: Orthanc, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(int(os.environ.get("RADMARK_SEED", "0")))
     n = max(6, 2 * KILLS)
@@ -109,7 +109,7 @@ def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is
     finally:
         listener.program.kill()
         listener.program.wait()
-    record_property("states_of_images_at_a_kill", dict(struck))
+    record_testsuite_property("states_of_images_at_a_kill", dict(struck))
     for image in images:
         ds = pydicom.dcmread(image)
         stored = orthanc.get(f"/dicom-web/studies/{ds.StudyInstanceUID}/instances?includefield=00080016")

@@ -163,7 +163,7 @@ def test_a_report_that_is_made_twice_is_one_object_with_one_content(run: Path, t
 
 
 def test_the_round_trip_takes_seconds(
-    station: Station, tmp_path: Path, record_property: Callable[[str, object], None]
+    station: Station, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     times: list[float] = []
     for i in range(int(os.environ.get("RADMARK_ROUND_TRIPS", "3"))):
@@ -172,7 +172,7 @@ def test_the_round_trip_takes_seconds(
         send(station.here, [image])
         station.until_reported(image)
         times.append(time.monotonic() - began)
-    record_property("round_trip_s", [round(t, 2) for t in times])
+    record_testsuite_property("round_trip_s", [round(t, 2) for t in times])
     assert statistics.median(times) < 60
 
 

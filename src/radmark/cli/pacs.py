@@ -202,10 +202,19 @@ class Listen:
         import warnings
 
         from radmark.console import err, out
-        from radmark.pacs.listener import Model, listen
         from radmark.pacs.settings import ListenSettings, over, read_settings
-        from radmark.pacs.spool import opened
         from radmark.privacy.audit import AuditLog
+
+        try:
+            import pynetdicom as pynetdicom
+
+            from radmark.pacs.listener import Model, listen
+            from radmark.pacs.spool import opened
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"listening needs {error.name}, which is not installed",
+                remedy='Install it with: pip install "radmark[train,dicom]"',
+            ) from error
 
         settings = read_settings(self.config)
         accept = None if self.accept is None else tuple(title.strip() for title in self.accept.split(","))
