@@ -152,6 +152,10 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
         )
     try:
         yield association
+    except RuntimeError as error:  # what pynetdicom says of an association that the other side has ended
+        raise ArchiveAwayError(
+            "the archive hung up", value=str(archive), remedy="Try again, and ask who runs the archive"
+        ) from error
     finally:
         association.release()
 
