@@ -1,10 +1,12 @@
-"""The whole listener as a program of its own, killed again and again, with a real archive behind it."""
+"""The whole listener as a program of its own, killed in every state of an image, with a real archive behind it."""
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from radmark.pacs.client import Archive, echo, send
 
 pytestmark = pytest.mark.slow
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
-KILLS = int(os.environ.get("RADMARK_KILLS", "3"))
+KILLS = int(os.environ.get("RADMARK_KILLS", "4"))
 PROGRAM = f"""
 import sys
 from radmark import cli
@@ -57,12 +59,12 @@ class Listener:
         self.program.wait()
         self.program = self.started()
 
-    def until(self, true: Callable[[], bool]) -> None:
-        latest = time.monotonic() + 120
+    def until(self, true: Callable[[], bool], every_s: float = 0.05) -> None:
+        latest = time.monotonic() + 250
         while not true():
             assert self.program.poll() is None, self.log.read_text(encoding="utf-8")
             assert time.monotonic() < latest, self.log.read_text(encoding="utf-8")
-            time.sleep(0.05)
+            time.sleep(every_s)
 
     def answers(self) -> bool:
         try:
@@ -79,41 +81,49 @@ def test_every_image_has_one_report_in_the_archive_however_often_the_listener_is
     orthanc: Orthanc, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(int(os.environ.get("RADMARK_SEED", "0")))
-    n = max(6, 2 * KILLS)
+    n = 2 * KILLS
     images = [film(tmp_path / f"{i}.dcm", np.full((60, 50), i, np.uint16)) for i in range(n)]
     listener = Listener(tmp_path / "spool", orthanc, free_port())
+    struck, stored = Counter[str](), threading.Event()
+
+    def modality() -> None:  # sends again until there is an answer
+        for image in images:
+            while not stored.is_set():
+                with contextlib.suppress(InputError):
+                    send(listener.here, [image])
+                    break
+                time.sleep(0.05)
+        stored.set()
+
+    sending = threading.Thread(target=modality)
+    sending.start()
     try:
-        waiting, kills, struck = list(images), 0, Counter[str]()
-        listener.until(listener.answers)
-        next_kill = time.monotonic() + chance.uniform(0, 0.5)
-        while waiting or kills < KILLS or listener.count("done") < n:
-            if waiting:  # as a modality does: again, until there is an answer
-                try:
-                    send(listener.here, waiting[:1])
-                    del waiting[0]
-                except InputError:
-                    pass
-            if kills < KILLS and time.monotonic() > next_kill:
-                listener.killed_and_started_again()
-                kills += 1
-                struck.update(
-                    path.parent.name for path in (tmp_path / "spool").glob("*/*") if path.parent.name != "done"
-                )
-                listener.until(listener.answers)
-                next_kill = time.monotonic() + chance.uniform(0, 0.5)
-            assert listener.program.poll() is None, listener.log.read_text(encoding="utf-8")
-            if not waiting:
-                time.sleep(0.02)
+        for k in range(KILLS):
+            # An image waits, is looked at, is sent, is done: then a kill, at once or a little later.
+            listener.until(listener.answers)
+            moment, before = ("incoming", "work", "outgoing", "done")[k % 4], listener.count("done")
+            listener.until(
+                lambda moment=moment, before=before: (
+                    listener.count(moment) > (before if moment == "done" else 0) or listener.count("done") == n
+                ),
+                every_s=0.0005,
+            )
+            time.sleep(chance.choice((0, chance.uniform(0, 0.03), chance.uniform(0, 0.5))))
+            listener.killed_and_started_again()
+            struck.update({path.parent.name for path in (tmp_path / "spool").glob("*/*")})
+        listener.until(lambda: stored.is_set() and listener.count("done") == n)
         listener.program.terminate()
         assert listener.program.wait(60) == 0
     finally:
+        stored.set()
+        sending.join()
         listener.program.kill()
         listener.program.wait()
     record_testsuite_property("states_of_images_at_a_kill", dict(struck))
     for image in images:
         ds = pydicom.dcmread(image)
-        stored = orthanc.get(f"/dicom-web/studies/{ds.StudyInstanceUID}/instances?includefield=00080016")
-        reports = [i["00080018"]["Value"][0] for i in stored if i["00080016"]["Value"] == [SR]]
+        there = orthanc.get(f"/dicom-web/studies/{ds.StudyInstanceUID}/instances?includefield=00080016")
+        reports = [i["00080018"]["Value"][0] for i in there if i["00080016"]["Value"] == [SR]]
         assert reports == [report_uid(ds.SOPInstanceUID, seer.SHA256)]
     lines = (tmp_path / "spool" / "audit.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(set(lines)) == n
