@@ -141,10 +141,14 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
     association = entity.associate(
         archive.host, archive.port, ae_title=archive.called, tls_args=tls, evt_handlers=[(evt.EVT_CONN_OPEN, keep)]
     )
-    if not association.is_established:
+
+    def close() -> None:  # pynetdicom does only where the other side is still there
         association.dul.join(_PATIENCE_S)
-        for line in sockets:  # pynetdicom closes one only where the other side is still there
+        for line in sockets:
             line.close()
+
+    if not association.is_established:
+        close()
         raise ArchiveAwayError(
             "the archive refused us" if association.is_rejected else "the archive does not answer",
             value=str(archive),
@@ -158,6 +162,7 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
         ) from error
     finally:
         association.release()
+        close()
 
 
 def _trusting(ca: Path, cert: Path | None, key: Path | None) -> ssl.SSLContext:
