@@ -310,6 +310,8 @@ MUTANTS = (
         'wrong = [stem for stem in both if there[f"{stem}_right"][0] > there[f"{stem}_left"][0]]',
         "wrong: list[str] = []",
         "measure/test_sanity.py",
+    ),
+    Mutant(
         "CVAT's corner taken for a pixel's centre",
         "io/cvat.py",
         "x - 0.5, y - 0.5",
@@ -343,6 +345,8 @@ MUTANTS = (
         "_, owner = np.unique(owner, return_inverse=True)",
         "owner = np.arange(len(owner))",
         "agree/test_agreement.py::test_intervals_are_by_patient_not_by_film",
+    ),
+    Mutant(
         "an exported graph that puts the odd pixel of the padding on the other side",
         "infer/export.py",
         "pad = torch.floor((side - size) / 2)",
@@ -355,6 +359,8 @@ MUTANTS = (
         "(points + 0.5) * (side / config.data.size) - 0.5 - pad",
         "points * (side / config.data.size) - pad",
         "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
+    ),
+    Mutant(
         "points from the pixel's centre where DICOM counts from its corner",
         "io/dicom_result.py",
         "return np.asarray(points, np.float64) + 0.5",
@@ -374,5 +380,40 @@ MUTANTS = (
         "return self.uid(str(element.value)) if element.value else None",
         "return str(element.value) if element.value else None",
         "privacy/test_deidentify.py::test_the_same_patient_study_and_series_stay_together_and_another_key_makes_others_of_them",
+    ),
+    Mutant(
+        "an image answered for before it is on the disk",
+        "pacs/spool.py",
+        "            os.fsync(file.fileno())\n",
+        "",
+        "pacs/test_spool.py::test_file_and_folders_are_on_the_disk_before_an_image_counts_as_received",
+    ),
+    Mutant(
+        "an image that is being looked at forgotten where it arrives again",
+        "pacs/spool.py",
+        "for state in STATES)",
+        'for state in ("incoming", "done"))',
+        "pacs/test_spool.py::test_an_image_that_arrives_again_is_known_in_every_state",
+    ),
+    Mutant(
+        "a line of the audit log repeated after a kill",
+        "pacs/listener.py",
+        "        if hidden not in written:\n",
+        "        if hidden:\n",
+        "pacs/test_spool.py::test_a_kill_before_any_step_on_the_disk_loses_nothing_and_repeats_nothing",
+    ),
+    Mutant(
+        "an image kept after its report was delivered",
+        "pacs/listener.py",
+        "    spool.tidy(keep_report=deliver is None)\n",
+        "",
+        "pacs/test_spool.py::test_a_kill_before_any_step_on_the_disk_loses_nothing_and_repeats_nothing",
+    ),
+    Mutant(
+        "a UID in the audit log as it is",
+        "privacy/audit.py",
+        "return None if uid is None else self.hidden(uid)",
+        "return uid",
+        "privacy/test_audit.py",
     ),
 )

@@ -1,5 +1,6 @@
 """A real Orthanc on loopback, with a store of its own that goes with it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -37,12 +38,18 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    with running(tmp_path_factory.mktemp("orthanc")) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[Orthanc]:
+    """One of its own in a folder, with `settings` over the usual ones."""
     program = shutil.which("Orthanc")
     if program is None:
         if os.environ.get("CI"):
             pytest.fail("Orthanc is not installed; .ci/run installs it")
         pytest.skip("Orthanc is not installed (Debian: orthanc orthanc-dicomweb)")
-    folder = tmp_path_factory.mktemp("orthanc")
     http, dicom = free_port(), free_port()
     (folder / "config.json").write_text(
         json.dumps(
@@ -57,6 +64,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
                 "DicomCheckCalledAet": True,
                 "Plugins": [str(p) for p in Path("/usr/share/orthanc/plugins").glob("libOrthancDicomWeb.so")],
                 "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+                **settings,
             }
         ),
         encoding="utf-8",

@@ -1,8 +1,10 @@
 """To a real archive and back: what was sent is found through DICOMweb, with the same numbers."""
 
 import contextlib
+import gc
 import io
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,15 +12,17 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pynetdicom import AE, evt
 
-from dicom_files import film
-from orthanc import Orthanc
+from certificates import Authority
+from dicom_files import DX, film
+from orthanc import Orthanc, running
 from radmark import cli
 from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
 from radmark.io.dicom_pr import write_dicom_pr
 from radmark.io.dicom_sc import write_dicom_sc
 from radmark.io.dicom_sr import Reported, write_dicom_sr
-from radmark.pacs.client import Archive, echo, send
+from radmark.pacs.client import Archive, ArchiveAwayError, echo, send
 
 SCHEME = Scheme.from_names(("teardrop_right", "teardrop_left"))
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
@@ -88,6 +92,50 @@ def test_the_command_line_sends_and_says_what_it_did_without_the_patient(orthanc
     assert "1 file" in said.getvalue()
     assert "note.txt" in said.getvalue()
     assert "planted" not in said.getvalue().lower()
+
+
+def test_an_archive_with_tls_takes_those_it_knows_and_is_called_only_where_it_is_known(tmp_path: Path) -> None:
+    ours, others = Authority.made(tmp_path / "ours"), Authority.made(tmp_path / "others")
+    archive, us, stranger = ours.signed("archive"), ours.signed("us"), others.signed("stranger")
+    folder = tmp_path / "orthanc"
+    folder.mkdir()
+    with running(
+        folder,
+        DicomTlsEnabled=True,
+        DicomTlsCertificate=str(archive.cert),
+        DicomTlsPrivateKey=str(archive.key),
+        DicomTlsTrustedCertificates=str(ours.cert),
+    ) as found:
+        known = replace(found.dicom, tls_ca=ours.cert, tls_cert=us.cert, tls_key=us.key)
+        echo(known)
+        send(known, [film(tmp_path / "film.dcm")])
+        assert len(found.get("/instances")) == 1
+        for wrong in (
+            found.dicom,
+            replace(known, tls_ca=others.cert),
+            replace(known, tls_cert=stranger.cert, tls_key=stranger.key),
+            replace(known, tls_cert=None, tls_key=None),
+        ):
+            with pytest.raises(ArchiveAwayError):
+                echo(wrong)
+
+
+def test_an_archive_that_hangs_up_in_the_middle_is_away(tmp_path: Path) -> None:
+    def hang_up(event: Any) -> int:
+        event.assoc.abort()
+        return 0
+
+    entity: Any = AE("ARCHIVE")
+    entity.add_supported_context(DX)
+    entity.add_supported_context("1.2.840.10008.1.1")
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, hang_up)])
+    try:
+        there = Archive(port=server.socket.getsockname()[1], called="ARCHIVE")
+        with pytest.raises(ArchiveAwayError):
+            send(there, [film(tmp_path / "a.dcm"), film(tmp_path / "b.dcm")])
+        gc.collect()  # a socket left open would be an error here
+    finally:
+        server.shutdown()
 
 
 def under(tree: Any, tag: str) -> list[list[Any]]:

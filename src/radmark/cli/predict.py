@@ -12,10 +12,8 @@ from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
     from radmark.core.frame import Spacing
-    from radmark.core.landmarks import Landmarks
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
-    from radmark.io.dicom_sr import Reported
     from radmark.measure import Result
 
     Measured = tuple[Sequence[Result], Sequence[str]]  # and the film's flags
@@ -74,6 +72,9 @@ class Predict:
     overwrite: bool = False
     """Replace --out."""
 
+    audit: Path | None = None
+    """Audit log to add a line to for each image: which model saw it and what left, UIDs as keyed hashes, no patient, no path."""
+
     def run(self) -> int:
         """Predict and write."""
         from radmark.console import err, out
@@ -93,6 +94,7 @@ class Predict:
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         outs = self._outs(list(files), suffix)
         predictor, model = open_model(self.run_folder, self.absent_below)
+        audit = None if self.audit is None else _Audit(self.audit, self.run_folder)
         predictions: list[Prediction] = []
         measured: dict[str, Measured] = {}
         for name, (path, own_spacing) in files.items():
@@ -111,6 +113,9 @@ class Predict:
                 if not self.skip_bad:
                     raise
                 err.print(f"left out: {error}")
+            else:
+                if audit is not None:
+                    audit(path, radiograph, predictions[-1], outs[name].get("sr"))
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
         self._tables(suffix, predictions, measured)
@@ -173,8 +178,9 @@ class Predict:
         from radmark.io.atomic import replacing
         from radmark.io.dicom_pr import write_dicom_pr
         from radmark.io.dicom_sc import write_dicom_sc
+        from radmark.measure.reported import reported
 
-        measurements = _reported(prediction.landmarks, radiograph)
+        measurements = reported(prediction.landmarks, radiograph)
         if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
             raise InputError(
                 "the film's pixels hold text, which may name the patient",
@@ -201,35 +207,61 @@ class Predict:
 
     def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str) -> None:
         from radmark.io.dicom_sr import write_dicom_sr
+        from radmark.measure.reported import reported
 
         write_dicom_sr(
             to,
             image,
             prediction,
             model=model,
-            measurements=_reported(prediction.landmarks, radiograph),
+            measurements=reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
 
 
-def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
-    """What can be measured on a film, as its DICOM report holds it: each with the line, lines or ellipse it is."""
-    from radmark.io.dicom_sr import Reported
-    from radmark.measure.film import measure_film
-    from radmark.measure.shapes import shape_of
+class _Audit:
+    """The audit log of this command's images."""
 
-    reported: list[Reported] = []
-    for r in measure_film(landmarks, radiograph):
-        if r.value is not None:
-            notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
-            notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
-            notes += () if r.side is None else (f"side: {r.side}",)
-            shape = shape_of(r, landmarks)
-            own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
-            reported.append(
-                Reported(r.title, r.value, r.unit, shape.kind, shape.points, r.side, own, notes, shape.lines)
-            )
-    return reported
+    def __init__(self, log: Path, run: Path) -> None:
+        import hashlib
+
+        from radmark.exported import is_exported
+        from radmark.privacy.audit import AuditLog
+
+        self._log = AuditLog(log)
+        if is_exported(run):
+            with run.open("rb") as stream:
+                self._model_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        else:
+            from radmark.checkpoint import model_sha256
+
+            self._model_sha256 = model_sha256(run)
+
+    def __call__(self, path: Path, radiograph: "Radiograph", prediction: "Prediction", report: Path | None) -> None:
+        import hashlib
+
+        from radmark.io.dicom import instance_uid
+        from radmark.measure.reported import reported
+        from radmark.privacy.audit import Processed
+
+        with path.open("rb") as stream:
+            file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        spacing = radiograph.frame.spacing
+        processed = Processed(
+            model_sha256=self._model_sha256,
+            file_sha256=file_sha256,
+            image_uid=instance_uid(path),
+            millimetres_from=None if spacing is None else str(spacing.source),
+            measurements=len(reported(prediction.landmarks, radiograph)),
+            flags=radiograph.flags,
+            report_uid=None if report is None else instance_uid(report),
+        )
+        try:
+            self._log.append(processed)
+        except OSError as error:
+            raise InputError(
+                f"the audit log cannot be written: {error.strerror}", file=self._log.path, remedy="Give another --audit"
+            ) from error
 
 
 def image_files(

@@ -28,7 +28,7 @@ from radmark.core.frame import Spacing, SpacingSource
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 
-_RADIOGRAPHS = (
+RADIOGRAPHS = (
     "1.2.840.10008.5.1.4.1.1.1",  # CR
     "1.2.840.10008.5.1.4.1.1.1.1",  # DX, for presentation
     "1.2.840.10008.5.1.4.1.1.12.1",  # XA
@@ -43,7 +43,7 @@ _RADIOGRAPHS = (
 )
 """SOP classes that are read."""
 
-_FLUOROSCOPY = _RADIOGRAPHS[2:6]
+_FLUOROSCOPY = RADIOGRAPHS[2:6]
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _NATIVE = {
@@ -68,6 +68,8 @@ _JPEGS = {
     "1.2.840.10008.1.2.4.203": "jpeg2k",
 }
 """Transfer syntax -> the codec of imagecodecs that reads it."""
+SYNTAXES = (*_NATIVE, *_JPEGS)
+"""Transfer syntaxes that are read."""
 _DEFLATE_RATIO, _DEFLATE_FREE = 20, 2**23
 """How many times its size a deflated file may grow to, and the bytes it may in any case; films shrink to a half or a fifth, and a
 bomb grows a thousand times and then takes pydicom minutes to walk through."""
@@ -221,6 +223,14 @@ def read_stored(path: Path, *, max_pixels: int) -> tuple[Any, NDArray[Any]]:
             frames.append(raw)
         del ds.PixelData
         return ds, np.stack(frames)
+
+
+def instance_uid(path: Path) -> str | None:
+    """The SOP Instance UID of a file; None where it is no DICOM file or has none."""
+    if not is_dicom(path):
+        return None
+    with _opened(path, "header") as ds:
+        return str(ds.get("SOPInstanceUID") or "") or None
 
 
 def spacing_of(
@@ -387,7 +397,7 @@ def _checked(ds: Any, path: Path, max_pixels: int) -> None:
             file=path,
             remedy="Export the image for presentation",
         )
-    if kind not in _RADIOGRAPHS:
+    if kind not in RADIOGRAPHS:
         raise InputError(
             "this is not a DICOM radiograph" + (" (CR, DX, XA, RF or Secondary Capture)" if kind else ""),
             file=path,

@@ -7,6 +7,7 @@ Landmarks and measurements have no public codes; theirs are of the private schem
 the anatomy they are on is coded in SNOMED CT. The report says that no person has checked it: PRELIMINARY, UNVERIFIED.
 """
 
+import uuid
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -64,6 +65,7 @@ def write_dicom_sr(
     model: str,
     measurements: Sequence[Reported] = (),
     frame_number: int | None = None,
+    uid: str | None = None,
 ) -> None:
     """Write the report of one image.
 
@@ -74,23 +76,39 @@ def write_dicom_sr(
         model: name and version of what placed the points.
         measurements: what was computed from them.
         frame_number: 1-based, of a multi-frame image.
+        uid: the report's SOP Instance UID; its other new UIDs follow from it, so that a report written twice is one object.
+            None: all are new.
 
     Raises:
         InputError: highdicom is not installed, the image is no DICOM image of this frame, a point lies outside it, or a value is
             not a number.
     """
     with hushed():
-        sr = _report(image, prediction, model, measurements, frame_number)
+        sr = _report(image, prediction, model, measurements, frame_number, uid)
         with replacing(path) as temporary:
             sr.save_as(temporary, enforce_file_format=True)
 
 
+def report_uid(image_uid: str, model_sha256: str, frame_number: int | None = None) -> str:
+    """The one SOP Instance UID of what a model says of an image."""
+    name = f"radmark report {image_uid} {model_sha256} {frame_number or ''}"
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
+
+
 def _report(
-    image: Path, prediction: Prediction, model: str, measurements: Sequence[Reported], frame_number: int | None
+    image: Path,
+    prediction: Prediction,
+    model: str,
+    measurements: Sequence[Reported],
+    frame_number: int | None,
+    uid: str | None,
 ) -> Any:
     """The report as a pydicom data set."""
     hd = highdicom()
     from pydicom.sr.codedict import codes
+
+    def new_uid(*of: object) -> Any:
+        return hd.UID() if uid is None else hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid} {of}")))
 
     source = source_of(image, prediction.landmarks.frame)
     spacing = prediction.landmarks.frame.spacing
@@ -116,7 +134,7 @@ def _report(
             places = [hd.sr.FindingSite(anatomic_location=anatomy, laterality=laterality)]
         return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=hd.sr.TrackingIdentifier(
-                uid=hd.UID(),
+                uid=new_uid(kind, name, side),
                 identifier=f"Cornerstone3DTools@^0.1.0:{kind}:{name}{f' {side}' if side and side not in name else ''}",
             ),
             referenced_region=region,
@@ -191,9 +209,9 @@ def _report(
     sr = hd.sr.ComprehensiveSR(
         evidence=[source],
         content=report[0],
-        series_instance_uid=hd.UID(),
+        series_instance_uid=new_uid("series"),
         series_number=990,
-        sop_instance_uid=hd.UID(),
+        sop_instance_uid=uid or hd.UID(),
         instance_number=1,
         **made_by(model),
         is_complete=True,

@@ -1,0 +1,111 @@
+"""The program in which the model runs: `python -m radmark.pacs.worker RUN`, beside the one that answers the network.
+
+A file that takes a decoder down then takes this program down, and no image that arrives meanwhile. It reads a job a line (JSON)
+and answers a line; where its parent ends, it ends, and leaves nothing that matters.
+"""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from radmark.core.errors import InputError
+from radmark.core.prediction import Prediction
+from radmark.core.radiograph import Radiograph
+
+Loaded = tuple[Callable[[str, Radiograph], Prediction], str, str]
+"""A model, its name and its sha256."""
+
+
+def load(run: Path) -> Loaded:
+    """The model of a run's folder."""
+    from radmark.checkpoint import model_name, model_sha256
+    from radmark.infer import Predictor
+
+    return Predictor.load(run), model_name(run), model_sha256(run)
+
+
+def main(load: Callable[[Path], Loaded] = load) -> None:
+    """Load the model, say so, and do what comes."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, which lets the image in hand be finished
+        signal.signal(ending, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # a library that prints must not speak in between
+    warnings.simplefilter("ignore")  # they quote values
+    try:
+        try:
+            loaded = load(Path(sys.argv[1]))
+            import_module("highdicom")  # now, so that the first image need not wait for it
+        except InputError as error:
+            _say(answers, {"unusable": str(error)})
+        except ModuleNotFoundError as error:
+            _say(answers, {"unusable": f'{error.name} is not installed: pip install "radmark[train,dicom]"'})
+        else:
+            _serve(loaded, answers)
+    except BrokenPipeError:
+        os._exit(0)  # the parent is gone, and flushing would fail again
+
+
+def _serve(loaded: Loaded, answers: TextIO) -> None:
+    _say(answers, {"model_sha256": loaded[2]})
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            answer = {"record": _work(Path(job["image"]), Path(job["report"]), job["frame"], loaded)}
+        except InputError as error:
+            answer = {"failed": error.problem, "remedy": error.remedy}
+        except OSError as error:  # the disk's fault, not the image's
+            answer = {"later": str(error.strerror)}
+        except Exception as error:  # its text may quote the file
+            answer = {"failed": f"radmark itself failed ({type(error).__name__})", "remedy": "Please report this"}
+        _say(answers, answer)
+
+
+def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[str, Any]:
+    """From an image to its report; what the audit log needs is returned."""
+    import hashlib
+
+    from pydicom import dcmread
+
+    from radmark.io import read_image
+    from radmark.io.dicom_sr import report_uid, write_dicom_sr
+    from radmark.measure.reported import reported
+
+    predictor, model, sha256 = loaded
+    wanted = ["SOPInstanceUID", "NumberOfFrames", "Manufacturer"]
+    head = dcmread(image, stop_before_pixels=True, specific_tags=wanted)
+    if str(head.get("Manufacturer", "")).startswith("radmark"):
+        raise InputError("radmark made this image itself", remedy="Have the archive send radiographs only")
+    frame = frame if int(head.get("NumberOfFrames") or 1) > 1 else None
+    radiograph = read_image(image, frame=frame)
+    prediction = predictor("image", radiograph)
+    measurements = reported(prediction.landmarks, radiograph)
+    uid = report_uid(str(head.SOPInstanceUID), sha256, frame)
+    write_dicom_sr(
+        report, image, prediction, model=model, measurements=measurements, frame_number=frame, uid=uid
+    )  # fmt: skip
+    with image.open("rb") as stream:
+        file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {
+        "model_sha256": sha256,
+        "file_sha256": file_sha256,
+        "image_uid": str(head.SOPInstanceUID),
+        "millimetres_from": radiograph.frame.spacing and str(radiograph.frame.spacing.source),
+        "measurements": len(measurements),
+        "flags": list(radiograph.flags),
+        "report_uid": uid,
+    }
+
+
+def _say(answers: TextIO, what: dict[str, Any]) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
