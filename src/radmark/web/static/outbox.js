@@ -58,8 +58,9 @@ export class Outbox {
     return this.database !== null;
   }
 
+  /** How many changes the server has not confirmed. The time spent is no change of the reader's. */
   get waiting() {
-    return this.items.length;
+    return this.items.filter((item) => !item.path.endsWith("/time")).length;
   }
 
   /** What was done to an image and is not confirmed, oldest first. */

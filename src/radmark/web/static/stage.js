@@ -7,20 +7,19 @@
 //   middle button, or Space held         pans
 //   right button                         level (up and down) and width (left and right)
 
-import { circleThrough } from "./geometry.js";
-import { View } from "./geometry.js";
+import { View, circleThrough } from "./geometry.js";
 import { Overlay } from "./overlay.js";
 import { Viewer } from "./viewer.js";
 
 const GRAB = 9; // CSS pixels within which a point is taken hold of
 const SLIP = 3; // CSS pixels a hand may slip in a click
-const LOUPE_RADIUS = 110; // CSS pixels
+const LOUPE_SHARE = 0.17; // radius of the loupe, of the canvas' shorter side
 export const LOUPES = [4, 6, 8];
 
 export class Stage {
   /** @param app what the page knows; the stage reads it and calls its place, drag, toolPoint and select. */
   constructor(film, marks, app) {
-    this.viewer = new Viewer(film);
+    this.viewer = new Viewer(film, [marks]);
     this.overlay = new Overlay(marks, this.viewer);
     this.marks = marks;
     this.app = app;
@@ -110,11 +109,12 @@ export class Stage {
   #loupeAt(point) {
     const { viewer } = this;
     const { view, ratio } = viewer;
-    const scale = Math.min(64 * ratio, this.app.settings.loupeZoom * Math.max(view.scale, ratio));
+    // So many times what is seen; of a film that is shown very small, so many times half its own size.
+    const scale = Math.min(64 * ratio, this.app.settings.loupeZoom * Math.max(view.scale, ratio / 2));
     const [u, v] = view.toCanvas(point);
-    const centre = [u, v];
     const loupeView = new View(scale, u - (point[0] + 0.5) * scale, v - (point[1] + 0.5) * scale);
-    return { view: loupeView, centre, radius: LOUPE_RADIUS * ratio };
+    const radius = Math.max(90 * ratio, LOUPE_SHARE * Math.min(viewer.canvas.width, viewer.canvas.height));
+    return { view: loupeView, centre: [u, v], radius };
   }
 
   /** The point of the film that is seen under the pointer. */

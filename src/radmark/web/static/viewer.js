@@ -74,9 +74,15 @@ function drawFilm(context, painted, film, view, table, smooth, u0, v0, u1, v1, m
 }
 
 export class Viewer {
-  /** @param canvas the canvas element; it is kept as large, in device pixels, as it is shown. */
-  constructor(canvas) {
+  /**
+   * @param canvas the canvas element.
+   * @param others canvases that lie over it.
+   *
+   * They fill their parent, but from a whole device pixel to a whole device pixel: else the browser would shift the picture by
+   * a part of a pixel, and a click would be that much beside what was seen. */
+  constructor(canvas, others = []) {
     this.canvas = canvas;
+    this.canvases = [canvas, ...others];
     this.context = canvas.getContext("2d", { alpha: false });
     this.film = null;
     this.view = new View();
@@ -87,7 +93,8 @@ export class Viewer {
     this.paintedLoupe = new Painted();
     this.listeners = new Set();
     this.fitted = true;
-    new ResizeObserver(([entry]) => this.#resize(entry)).observe(canvas);
+    new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
+    addEventListener("resize", () => this.redraw());
   }
 
   /** Called after each drawing. */
@@ -107,7 +114,7 @@ export class Viewer {
 
   /** Device pixels a CSS pixel, of this canvas. */
   get ratio() {
-    return this.canvas.width / Math.max(1, this.canvas.clientWidth);
+    return devicePixelRatio;
   }
 
   fit() {
@@ -198,6 +205,7 @@ export class Viewer {
   }
 
   draw() {
+    this.#settle();
     const { width, height } = this.canvas;
     this.context.fillStyle = "#000";
     this.context.fillRect(0, 0, width, height);
@@ -232,12 +240,25 @@ export class Viewer {
     this.view.top = hold(this.view.top, this.film.height * this.view.scale, height);
   }
 
-  #resize(entry) {
-    const size = entry.devicePixelContentBoxSize?.[0]; // exact where the device's pixels are no multiple of CSS ones
-    const width = size?.inlineSize ?? Math.round(entry.contentRect.width * devicePixelRatio);
-    const height = size?.blockSize ?? Math.round(entry.contentRect.height * devicePixelRatio);
-    if (width === this.canvas.width && height === this.canvas.height) return;
+  /** Lie on whole device pixels, wherever the page has put the parent. */
+  #settle() {
+    const ratio = devicePixelRatio;
+    const box = this.canvas.parentElement.getBoundingClientRect();
+    const [left, top] = [Math.ceil(box.left * ratio - 1e-3), Math.ceil(box.top * ratio - 1e-3)];
+    const width = Math.max(0, Math.floor(box.right * ratio + 1e-3) - left);
+    const height = Math.max(0, Math.floor(box.bottom * ratio + 1e-3) - top);
+    const key = [left, top, width, height, box.left, box.top, ratio].join(" ");
+    if (key === this.settled) return;
+    this.settled = key;
+    const sized = width !== this.canvas.width || height !== this.canvas.height;
     const centre = this.view.toPicture([this.canvas.width / 2, this.canvas.height / 2]);
+    for (const { style } of this.canvases) {
+      style.left = `${left / ratio - box.left}px`;
+      style.top = `${top / ratio - box.top}px`;
+      style.width = `${width / ratio}px`;
+      style.height = `${height / ratio}px`;
+    }
+    if (!sized) return;
     [this.canvas.width, this.canvas.height] = [width, height];
     if (!this.film) return;
     if (this.fitted) this.fit();
@@ -245,8 +266,5 @@ export class Viewer {
       const [u, v] = this.view.toCanvas(centre);
       this.pan(width / 2 - u, height / 2 - v);
     }
-    cancelAnimationFrame(this.asked ?? 0);
-    this.asked = 0;
-    this.draw(); // at once: a canvas that was given a new size is empty
   }
 }
