@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -59,6 +58,7 @@ class Server:
     port: int = 0
     links: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    database: Path | None = None
 
     @property
     def origin(self) -> str:
@@ -66,7 +66,16 @@ class Server:
 
     def start(self) -> "Server":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "radmark.cli", "annotate", *self.arguments, "--no-browser", "--port", str(self.port)],
+            [
+                sys.executable,
+                "-m",
+                "radmark.cli",
+                "annotate",
+                *self.arguments,
+                "--no-browser",
+                "--port",
+                str(self.port),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -118,6 +127,7 @@ class Watched:
 
     page: Any
     origin: str
+    reader: str = ""
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     server_away: bool = False
@@ -131,7 +141,7 @@ class Watched:
         # Chromium itself reports every request that fails: expected of a 409 and while the server is away.
         failed = "Failed to load resource" in message.text
         if message.type in ("error", "warning") and not (failed and (self.server_away or "409" in message.text)):
-            self.errors.append(message.text)
+            self.errors.append(f"{message.text} {message.location.get('url', '')}")
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith((self.origin, "data:", "blob:")):
@@ -144,7 +154,8 @@ class Watched:
     def opened(self, name: str | None = None) -> None:
         """Wait until a film is on the stage."""
         self.page.wait_for_function(
-            "name => !document.querySelector('#loading').textContent && document.querySelector('#prompt-name').textContent !== '–'"
+            "name => !document.querySelector('#loading').textContent"
+            " && document.querySelector('#prompt-name').textContent !== '–'"
             " && (name === null || document.querySelector('#film-name').textContent.startsWith(name))",
             arg=name,
         )
@@ -161,13 +172,3 @@ def until(test: Any, seconds: float = 8.0) -> None:
     while not test():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
-
-
-def stored(database: Path) -> list[sqlite3.Row]:
-    """The current marks as they are in the file, read by nothing of ours."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    connection.row_factory = sqlite3.Row
-    try:
-        return connection.execute("SELECT * FROM events ORDER BY 1").fetchall()
-    finally:
-        connection.close()

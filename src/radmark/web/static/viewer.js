@@ -73,6 +73,19 @@ function drawFilm(context, painted, film, view, table, smooth, u0, v0, u1, v1, m
   context.restore();
 }
 
+/**
+ * A place on the page, in device pixels, moved up (1) or down (-1) to the next whole one. To a whole CSS pixel too, where there
+ * is one within ten, for browsers round to either. */
+function whole(place, step, ratio) {
+  const round = step > 0 ? Math.ceil : Math.floor;
+  const first = round(place - step * 1e-3);
+  for (let i = 0; i < 10; i += 1) {
+    const device = (first + i * step) * ratio;
+    if (Math.abs(device - Math.round(device)) < 1e-6) return Math.round(device);
+  }
+  return round(place * ratio - step * 1e-3);
+}
+
 export class Viewer {
   /**
    * @param canvas the canvas element.
@@ -244,9 +257,9 @@ export class Viewer {
   #settle() {
     const ratio = devicePixelRatio;
     const box = this.canvas.parentElement.getBoundingClientRect();
-    const [left, top] = [Math.ceil(box.left * ratio - 1e-3), Math.ceil(box.top * ratio - 1e-3)];
-    const width = Math.max(0, Math.floor(box.right * ratio + 1e-3) - left);
-    const height = Math.max(0, Math.floor(box.bottom * ratio + 1e-3) - top);
+    const [left, top] = [whole(box.left, 1, ratio), whole(box.top, 1, ratio)];
+    const width = Math.max(0, whole(box.right, -1, ratio) - left);
+    const height = Math.max(0, whole(box.bottom, -1, ratio) - top);
     const key = [left, top, width, height, box.left, box.top, ratio].join(" ");
     if (key === this.settled) return;
     this.settled = key;
