@@ -140,6 +140,8 @@ class Watched:
     def _said(self, message: Any) -> None:
         # Chromium itself reports every request that fails: expected of a 409 and while the server is away.
         failed = "Failed to load resource" in message.text
+        if failed and message.location.get("url", "").endswith("/favicon.ico"):
+            return  # Chromium asks for it by itself, though the page names another
         if message.type in ("error", "warning") and not (failed and (self.server_away or "409" in message.text)):
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
 

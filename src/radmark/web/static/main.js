@@ -82,8 +82,10 @@ class App {
     this.sign();
     await this.list.reload();
     const last = stored(this.outbox.scope, null);
-    const found = last && (await this.list.at(last.index));
-    if (found?.id === last?.id && found) return this.open(last.id);
+    if (last) {
+      await this.list.at(last.index); // the page of the list it stood on, so that its row is found
+      if (await api.image(last.id).then(() => true, () => false)) return this.open(last.id);
+    }
     const { images } = await api.images({ state: "todo", order: project.order, offset: 0, limit: 1 });
     const first = images[0] ?? (await this.list.at(0));
     if (first) return this.open(first.id);
