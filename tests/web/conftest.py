@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from annotating import BASE, NAMES, Server, Serving, film
 from postgres import postgres as postgres
 from radmark.core import Scheme
+from radmark.web import store as store_module
 from radmark.web.app import Address, Annotator, create_app
 from radmark.web.films import Films
 from radmark.web.project import open_project
@@ -41,8 +42,21 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(images: Path, tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite does not wait for the disk: a hundred tests that ask other things would do little else."""
+    connected = store_module._sqlite_connected
+
+    def hasty(connection: Any, record: object) -> None:
+        connected(connection, record)
+        connection.execute("PRAGMA synchronous = OFF")
+
+    monkeypatch.setattr(store_module, "_sqlite_connected", hasty)
+
+
+@pytest.fixture
+def serve(images: Path, tmp_path: Path, without_waiting: None) -> Iterator[Callable[..., Serving]]:
     """Start a project of these readers; one called A where none are given."""
+    del without_waiting
     stores: list[Store] = []
 
     def start(*readers: Reader, **more: Any) -> Serving:
