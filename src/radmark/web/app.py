@@ -88,8 +88,10 @@ class Address:
 
     @property
     def origins(self) -> frozenset[str]:
-        """What may stand in Origin."""
-        return frozenset({self.base}) | {f"http://{host}" for host in self.hosts if host != "*"}
+        """What may stand in Origin; behind a proxy its own address only."""
+        if self.origin is not None:
+            return frozenset({self.base})
+        return frozenset({self.base}) | {host if host == "*" else f"http://{host}" for host in self.hosts}
 
 
 class Annotator:

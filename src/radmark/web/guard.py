@@ -50,7 +50,7 @@ class Guard:
         app: the one it guards.
         hosts: host names, with port where it is not the scheme's own, under which we are asked. Where it holds "*", any address
             (no name: that is what DNS rebinding needs) and any port will do.
-        origins: what a browser calls our own page, such as "http://127.0.0.1:8000".
+        origins: what a browser calls our own page, such as "http://127.0.0.1:8000"; with "*" also http and the Host it asked.
         cookie: name of the session's cookie.
         known: reader's name of a cookie's secret that was seen before.
         session: the same of any, None where it is nobody's; it may block.
@@ -165,7 +165,7 @@ class Guard:
     def _is_origin(self, origin: str, host: str) -> bool:
         if origin.lower() in self._origins:
             return True
-        return "*" in self._hosts and origin.lower() == f"http://{host.lower()}"
+        return "*" in self._origins and origin.lower() == f"http://{host.lower()}"
 
     def _secret(self, cookies: str) -> str | None:
         try:

@@ -195,26 +195,28 @@ def consensus(points: FloatArray) -> Consensus:
 
 
 def geometric_median(points: FloatArray) -> FloatArray:
-    """The (2,) point whose distances to (N, 2) points have the smallest sum; of an even number on a line, one in the middle.
+    """The (2,) point whose distances to (N, 2) points have the smallest sum; where several have, in the middle of them.
 
-    Weiszfeld's iteration as Vardi and Zhang mended it (PNAS 97, 2000), which does not stick to a data point.
+    A point of several in one place is it where the others together pull with no more than as many unit forces; else
+    Weiszfeld's iteration finds it between the points (Vardi and Zhang, PNAS 97, 2000).
     """
-    middle = np.mean(points, axis=0)
-    size = float(np.ptp(points, axis=0).max())
-    if size == 0 or len(points) <= 2:
-        return middle
-    for _ in range(1000):
-        offsets = points - middle
+    places, counts = np.unique(points, axis=0, return_counts=True)
+    best: list[FloatArray] = []
+    for place, count in zip(places, counts, strict=True):
+        offsets = places - place
         distances = np.hypot(*offsets.T)
-        here = distances <= 1e-12 * size
-        if here.all():
-            break
-        weights = 1 / distances[~here]
-        towards = (weights[:, None] * points[~here]).sum(axis=0) / weights.sum()
-        pull = float(np.hypot(*(weights[:, None] * offsets[~here]).sum(axis=0)))
-        stay = 0.0 if not here.any() else min(1.0, here.sum() / pull if pull > 0 else 1.0)
-        step = (1 - stay) * (towards - middle)
-        middle = middle + step
-        if np.hypot(*step) <= 1e-10 * size:
+        other = distances > 0
+        pull = (counts[other, None] * offsets[other] / distances[other, None]).sum(axis=0)
+        if np.hypot(*pull) <= count * (1 + 1e-12):
+            best.append(place)
+    if best:
+        return np.mean(best, axis=0)
+    middle = np.mean(points, axis=0)
+    for _ in range(1000):
+        distances = np.maximum(np.hypot(*(points - middle).T), 1e-9)
+        closer = (points / distances[:, None]).sum(axis=0) / (1 / distances).sum()
+        moved = float(np.hypot(*(closer - middle)))
+        middle = closer
+        if moved < 1e-9:
             break
     return middle

@@ -304,12 +304,15 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._sqlite = url.startswith("sqlite")
-        self._shown = sa.make_url(url).render_as_string(hide_password=True)
+        self._shown = "that --db"  # an address that cannot be made sense of may hold a password anywhere
         self._lock = threading.Lock()
         self._queue: deque[_Job[Any]] = deque()
         self._engine = self._opened(url)
         try:
             self._prepare()
+        except InputError:
+            self._engine.dispose()
+            raise
         except exc.SQLAlchemyError as error:
             self._engine.dispose()
             raise InputError(
@@ -343,6 +346,7 @@ class Store:
 
     def _opened(self, url: str) -> Engine:
         try:
+            self._shown = sa.make_url(url).render_as_string(hide_password=True)
             if self._sqlite:
                 engine = sa.create_engine(url, pool_size=20, max_overflow=80)
                 event.listen(engine, "connect", _sqlite_connected)
