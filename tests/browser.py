@@ -156,7 +156,7 @@ class Watched:
     def opened(self, name: str | None = None) -> None:
         """Wait until a film is on the stage."""
         self.page.wait_for_function(
-            "name => !document.querySelector('#loading').textContent"
+            "name => document.querySelector('#loading')?.textContent === ''"
             " && document.querySelector('#prompt-name').textContent !== '–'"
             " && (name === null || document.querySelector('#film-name').textContent.startsWith(name))",
             arg=name,
