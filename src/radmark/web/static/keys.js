@@ -41,7 +41,7 @@ export const GROUPS = [
   ]],
   ["Measure", [
     ["measure", ["M"], "Distance (two clicks) and angle (three)"],
-    ["calibrate", ["K"], "Calibrate by a known distance or a ball"],
+    ["calibrate", ["K"], "Calibrate by a known distance; again: by a ball"],
   ]],
   ["Model and readers", [
     ["accept", ["A"], "Accept the proposal for this landmark"],

@@ -6,8 +6,8 @@ import { GROUPS, isTyping, keyOf, meaning } from "./keys.js";
 import { Film, Window } from "./levels.js";
 import { FilmList } from "./list.js";
 import { Outbox } from "./outbox.js";
-import { Panel, spoken } from "./panel.js";
-import { PLACED, Reading, sideWarning } from "./points.js";
+import { Panel } from "./panel.js";
+import { PLACED, Reading, sideWarning, spoken } from "./points.js";
 import { paragraph, progressTable, readingsTable, showTable } from "./readers.js";
 import { banner, question, say } from "./say.js";
 import { LOUPES, Stage } from "./stage.js";
@@ -737,7 +737,7 @@ class App {
       names: () => toggled("names"),
       lines: () => toggled("lines"),
       measure: () => this.setTool("measure"),
-      calibrate: () => this.setTool("line"),
+      calibrate: () => this.setTool(this.tool?.kind === "line" ? "circle" : this.tool?.kind === "circle" ? null : "line"),
       accept: () => {
         const name = this.current;
         if (name && this.acceptProposal(name)) this.#advance(name);
@@ -818,14 +818,20 @@ class App {
     });
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-action]");
-      if (button) this.act(button.dataset.action);
+      if (!button) return;
+      this.act(button.dataset.action);
+      // A button that was clicked gives the keys back to the film; one that was pressed by a key keeps them.
+      if (event.detail && !document.querySelector("dialog[open]") && !["comment", "find"].includes(button.dataset.action)) $("marks").focus();
     });
     for (const button of document.querySelectorAll("[data-action]")) {
       const key = keyOf(button.dataset.action);
       if (key && !button.title) button.title = `${key}`;
       button.setAttribute("aria-keyshortcuts", key.replace("Ctrl", "Control"));
     }
-    $("hand").addEventListener("click", () => this.setting("leftHanded", !this.settings.leftHanded));
+    $("hand").addEventListener("click", (event) => {
+      this.setting("leftHanded", !this.settings.leftHanded);
+      if (event.detail) $("marks").focus();
+    });
     $("done").addEventListener("click", () => (this.image?.done ? this.setDone(false) : this.setDone(true, true)));
     $("export-open").addEventListener("click", () => this.#export());
     $("ball").addEventListener("click", () => this.setTool("circle"));

@@ -1,6 +1,8 @@
 // What lies over the film: points, proposals, other readers, lines, measuring tools, the cursor and the loupe's rim.
 // Everything is drawn through a View, so that the loupe shows the very same marks at its own scale.
 
+import { spoken } from "./points.js";
+
 const INK = {
   own: "#5fd4ff", current: "#ffe14d", occluded: "#ffb454", proposal: "#cf9bff", tool: "#8dff9b", calibration: "#ff9db5",
   cursor: "#ffe14d", line: "#5fd4ff88", consensus: "#ffffff",
@@ -9,7 +11,7 @@ const READERS = ["#8dff9b", "#ff9db5", "#ffb454", "#9db8ff", "#f0f07a", "#7df0dc
 
 export const readerColour = (i) => READERS[i % READERS.length];
 
-/** One drawing: a context, the view it goes through and device pixels a CSS pixel. */
+/** One drawing: a context, the view it goes through and the device pixels its lengths are counted in. */
 class Pen {
   constructor(context, view, ratio) {
     Object.assign(this, { context, view, ratio });
@@ -86,7 +88,7 @@ function landmarks(pen, scene, close) {
     for (const [a, b] of scene.edges) {
       const [p, q] = [at(a), at(b)];
       if (p && q) pen.line(p, q, INK.line);
-      else if (scene.cursor && current && !close && ((p && b === current) || (q && a === current))) {
+      else if (scene.cursor && current && !close && !scene.tool && ((p && b === current) || (q && a === current))) {
         pen.line(p ?? q, scene.cursor, INK.line, 1, [5, 4]);
       }
     }
@@ -100,7 +102,7 @@ function landmarks(pen, scene, close) {
       pen.cross(point, INK.proposal, { gap: 2, arm: 5, width: 1 });
       if (mine || name === hovered || settings.names) {
         const sure = proposal.confidence === undefined ? "" : ` ${Math.round(100 * proposal.confidence)} %`;
-        pen.words(point, `${name}?${sure}`, INK.proposal, { away: 15 });
+        pen.words(point, `${spoken(name)}?${sure}`, INK.proposal, { away: 15 });
       }
     }
   }
@@ -113,7 +115,7 @@ function landmarks(pen, scene, close) {
     pen.cross(point, colour, { width: mine ? 2 : 1.5 });
     if (state === "occluded") pen.polygon(point, 11, 4, Math.PI / 4, colour);
     if (mine || name === hovered) pen.ring(point, 13, colour, 1);
-    if (settings.names || mine || name === hovered) pen.words(point, name, colour, { away: 16 });
+    if (settings.names || mine || name === hovered) pen.words(point, spoken(name), colour, { away: 16 });
   }
 }
 
@@ -189,7 +191,7 @@ export class Overlay {
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     else context.clearRect(0, 0, width, height);
     if (!viewer.film || !scene.reading) return;
-    const pen = new Pen(context, viewer.view, viewer.ratio);
+    const pen = new Pen(context, viewer.view, viewer.unit);
     landmarks(pen, scene, false);
     others(pen, scene);
     tools(pen, scene);
@@ -204,14 +206,14 @@ export class Overlay {
     context.beginPath();
     context.arc(...centre, radius, 0, 2 * Math.PI);
     context.clip();
-    const close = new Pen(context, view, viewer.ratio);
+    const close = new Pen(context, view, viewer.unit);
     landmarks(close, scene, true);
     others(close, scene);
     tools(close, scene);
     cursor(close, { ...scene, settings: { ...scene.settings, guides: false } }, 22);
     context.restore();
     context.strokeStyle = scene.loupe.held ? INK.cursor : "#8a939b";
-    context.lineWidth = 2 * viewer.ratio;
+    context.lineWidth = 2 * viewer.unit;
     context.beginPath();
     context.arc(...centre, radius, 0, 2 * Math.PI);
     context.stroke();

@@ -1,13 +1,11 @@
 // The right-hand side: what to place next, every landmark with its state, measurements, ruler.
 
 import { Diagram } from "./diagram.js";
-import { partner } from "./points.js";
+import { partner, spoken } from "./points.js";
 
 const $ = (id) => document.getElementById(id);
 const MARKS = { present: "✛", occluded: "▣", absent: "∅", not_annotated: "·" };
 const WORDS = { present: "present", occluded: "occluded", absent: "absent", not_annotated: "not annotated" };
-
-export const spoken = (name) => name.replaceAll("_", " ");
 
 export class Panel {
   constructor(app) {

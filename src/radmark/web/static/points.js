@@ -1,5 +1,8 @@
 // One film's landmarks as this reader has them: positions, states, undo and redo. It knows no screen and no server.
 
+/** A landmark's name as it is shown and read aloud. */
+export const spoken = (name) => name.replaceAll("_", " ");
+
 export const PLACED = ["present", "occluded"];
 const NOTHING = Object.freeze({ x: null, y: null, state: "not_annotated" });
 

@@ -1,7 +1,7 @@
 // What several readers make of the same films: progress, adjudication of one film, agreement over all.
 
 import { readerColour } from "./overlay.js";
-import { spoken } from "./panel.js";
+import { spoken } from "./points.js";
 
 const $ = (id) => document.getElementById(id);
 

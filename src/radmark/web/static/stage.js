@@ -11,7 +11,7 @@ import { View, circleThrough } from "./geometry.js";
 import { Overlay } from "./overlay.js";
 import { Viewer } from "./viewer.js";
 
-const GRAB = 9; // CSS pixels within which a point is taken hold of
+const GRAB = 9; // units, about CSS pixels, within which a point is taken hold of
 const SLIP = 3; // CSS pixels a hand may slip in a click
 const LOUPE_SHARE = 0.17; // radius of the loupe, of the canvas' shorter side
 export const LOUPES = [4, 6, 8];
@@ -140,7 +140,7 @@ export class Stage {
   #near([u, v]) {
     const { app, viewer } = this;
     let best = null;
-    let least = GRAB * viewer.ratio;
+    let least = GRAB * viewer.unit;
     const look = (name, point) => {
       const [pu, pv] = viewer.view.toCanvas(point);
       const far = Math.hypot(pu - u, pv - v);

@@ -130,6 +130,11 @@ export class Viewer {
     return devicePixelRatio;
   }
 
+  /** Device pixels for a length that is 1 where the page's font is 14 CSS pixels: marks grow with the page's words. */
+  get unit() {
+    return this.ratio * (this.font ?? 1);
+  }
+
   fit() {
     if (!this.film) return;
     this.fitted = true;
@@ -263,6 +268,7 @@ export class Viewer {
     const key = [left, top, width, height, box.left, box.top, ratio].join(" ");
     if (key === this.settled) return;
     this.settled = key;
+    this.font = Math.max(1, parseFloat(getComputedStyle(document.documentElement).fontSize) / 14);
     const sized = width !== this.canvas.width || height !== this.canvas.height;
     const centre = this.view.toPicture([this.canvas.width / 2, this.canvas.height / 2]);
     for (const { style } of this.canvases) {
