@@ -268,8 +268,8 @@ def test_eight_landmarks_by_mouse_zoomed_in_at_each_are_stored_where_they_are(
         at(watched, ratio, u, v)
         for _ in range(5):
             page.mouse.wheel(0, -250)
-        until(lambda: shown_percent(page) > 300 * fitted / ratio)  # noqa: B023
-        page.wait_for_timeout(100)
+        until(lambda: shown_percent(page) > 200 * fitted / ratio)
+        page.wait_for_timeout(400)  # the wheel's last turn
         scale = shown_percent(page) / 100 * ratio  # only the fraction of a pixel hangs on it
         drawn(page)
         found = spots(watched, ratio)
