@@ -330,7 +330,7 @@ class Annotator:
 
     def _check_accepted(self, me: Reader, item: Item, body: EventBody) -> None:
         proposer = self.project.proposer
-        known = proposer.known(item.image) if proposer is not None and me.proposals else None
+        known = proposer.known(item.image, item.pixels) if proposer is not None and me.proposals else None
         proposed = None if known is None else known["landmarks"].get(body.landmark)
         if proposed is None:
             raise Refused(422, "there is no proposal for it that could be accepted", "Place the point", body.landmark)
@@ -391,7 +391,7 @@ class Annotator:
         proposer = self.project.proposer
         if proposer is None:
             return {"status": "none", "model": None, "landmarks": {}, "uncertainty": None}
-        known = proposer.of(item.image, item.name)
+        known = proposer.of(item.image, item.name, item.pixels)
         if known is None:
             return {"status": "pending", "model": proposer.model, "landmarks": {}, "uncertainty": None}
         ours = {name: mark for name, mark in known["landmarks"].items() if name in self.project.scheme.names}
