@@ -488,6 +488,16 @@ def test_a_proposal_is_computed_once_and_is_nobodys_reading(serve: Serve, model:
     said(client.get("/api/export"), 404)
 
 
+def test_a_proposal_for_other_pixels_is_made_anew(serve: Serve, model: Model, images: Path) -> None:
+    client = with_model(serve, model)["A"]
+    image = ids(client)["film-1.png"]
+    ready(client, image)
+    film(images / "film-1.png", seed=77)  # nobody has marked it yet
+    client.get(f"/api/images/{image}")
+    ready(client, image)
+    assert model.asked == ["film-1.png", "film-1.png"]
+
+
 def test_only_the_proposed_point_can_be_accepted(serve: Serve, model: Model) -> None:
     serving = with_model(serve, model)
     client = serving["A"]

@@ -7,7 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from annotating import BASE, Serving, event
+from radmark.web import app as app_module
 from radmark.web import guard
+from radmark.web import store as store_module
 from radmark.web.app import Address, Annotator, create_app
 from radmark.web.readers import Reader
 
@@ -72,6 +74,16 @@ def test_a_session_outlives_the_server_and_not_its_reader(serve: Serve) -> None:
     other = stranger(serve(Reader("B")))
     other.cookies.update(cookies)
     assert other.get("/api/project").status_code == 401
+
+
+def test_a_session_that_has_ended_is_noticed_while_the_server_runs(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve()["A"]
+    assert client.get("/api/project").status_code == 200
+    monkeypatch.setattr(app_module, "_REMEMBER_S", -1.0)
+    monkeypatch.setattr(store_module, "now", lambda: "2999-01-01T00:00:00.000000Z")
+    assert client.get("/api/project").status_code == 401
 
 
 def test_after_a_logout_the_cookie_is_worth_nothing(serve: Serve) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from radmark.core import Frame, InputError, Spacing, SpacingSource
 from radmark.core.landmarks import State
-from radmark.web.store import Change, Conflict, Film, Item, Store, Stored
+from radmark.web.store import Change, Conflict, Film, Item, Store, Stored, StoreUnavailable
 
 A = Film("a.png", "1", Frame(40, 30))
 B = Film("b.png", "1", Frame(40, 30, Spacing(0.1, 0.2, SpacingSource.TABLE)), "patient 7")
@@ -321,6 +321,34 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="folder cannot be made"):
         Store.at(tmp_path / "file" / "s.sqlite")
+
+
+def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
+    store = Store.at(tmp_path / "s.sqlite")
+    store.register([A])
+    store.assign("R", [A.id])
+    item = item_of(store)
+    full = [True]
+
+    def limit(connection: Any, *_: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages if full[0] else 100000}")
+
+    def fill() -> None:
+        for i in range(1000):
+            store.comment(item, "x" * 3000)
+            store.mark(item, change("hip", i))
+
+    sa.event.listen(store._engine, "checkout", limit)
+    with pytest.raises(StoreUnavailable, match="full"):
+        fill()
+    acknowledged = store.event_ids()
+    full[0] = False
+    assert store.derived() == store.all_marks()
+    result = store.mark(item, change("hip", len(acknowledged)))
+    assert isinstance(result, Stored)
+    assert result.mark.version == len(acknowledged) + 1
+    store.close()
 
 
 def test_a_session_is_the_browsers_and_ends(store: Store) -> None:

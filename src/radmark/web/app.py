@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -45,6 +46,7 @@ from radmark.web.wire import (
 )
 
 SESSION_DAYS = 30.0
+_REMEMBER_S = 300.0  # whose session it is, before the store is asked again whether it has ended
 _SAME_PX = 0.01  # an accepted proposal is the proposal
 _ID = frozenset("0123456789abcdef")
 
@@ -108,7 +110,7 @@ class Annotator:
         self._secure = secure
         self._tokens: dict[str, str] = {}  # sha256 of a link's token -> reader
         self._lock = threading.Lock()
-        self._sessions: dict[str, str] = {}
+        self._sessions: dict[str, tuple[str, float]] = {}  # secret -> reader, and when the store was asked
         key = project.store.fact("key")
         if key is None:
             key = secrets.token_hex(8)
@@ -122,8 +124,9 @@ class Annotator:
         return f"/?token={token}"
 
     def known_session(self, secret: str) -> str | None:
-        """The reader of a cookie that was seen before."""
-        return self._sessions.get(secret)
+        """The reader of a cookie that was seen a short while ago."""
+        name, at = self._sessions.get(secret, (None, 0.0))
+        return name if time.monotonic() - at < _REMEMBER_S else None
 
     def session(self, secret: str) -> str | None:
         """The reader of a cookie, by the store; one who is no longer in the project is nobody."""
@@ -132,7 +135,7 @@ class Annotator:
             return None
         if len(self._sessions) > 1000:
             self._sessions.clear()
-        self._sessions[secret] = name
+        self._sessions[secret] = name, time.monotonic()
         return name
 
     # -------------------------------------------------------------------------------------------------- pages
@@ -330,7 +333,7 @@ class Annotator:
 
     def _check_accepted(self, me: Reader, item: Item, body: EventBody) -> None:
         proposer = self.project.proposer
-        known = proposer.known(item.image) if proposer is not None and me.proposals else None
+        known = proposer.known(item.image, item.pixels) if proposer is not None and me.proposals else None
         proposed = None if known is None else known["landmarks"].get(body.landmark)
         if proposed is None:
             raise Refused(422, "there is no proposal for it that could be accepted", "Place the point", body.landmark)
@@ -391,7 +394,7 @@ class Annotator:
         proposer = self.project.proposer
         if proposer is None:
             return {"status": "none", "model": None, "landmarks": {}, "uncertainty": None}
-        known = proposer.of(item.image, item.name)
+        known = proposer.of(item.image, item.name, item.pixels)
         if known is None:
             return {"status": "pending", "model": proposer.model, "landmarks": {}, "uncertainty": None}
         ours = {name: mark for name, mark in known["landmarks"].items() if name in self.project.scheme.names}

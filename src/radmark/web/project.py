@@ -144,7 +144,7 @@ def import_dataset(project: Project, reader: str, dataset: Dataset, root: Path) 
             told = json.dumps([reader, item.image, landmark, *point, word.label])
             changes.append(Change(str(uuid.uuid5(_IMPORTS, told)), 0, landmark, *point, word.label, "imported"))
         work.append((item, changes))
-    return store.import_marks(work)
+    return store.import_marks(reader, work)
 
 
 def _first_items(store: Store, reader: str) -> Iterator[Item]:

@@ -49,13 +49,13 @@ class Proposer:
         for image, name in self._store.without_proposal(self.model):
             self._queue.put((_AHEAD, next(self._order), image, name))
 
-    def of(self, image: str, name: str) -> Mapping[str, Any] | None:
+    def of(self, image: str, name: str, pixels: str | None) -> Mapping[str, Any] | None:
         """What the model says of an image, None as long as it is not known: it is computed next then.
 
         Raises:
             InputError: the model cannot read this image.
         """
-        known = self.known(image)
+        known = self.known(image, pixels)
         if known is not None:
             return known
         if image in self._failed:
@@ -65,9 +65,10 @@ class Proposer:
             self._queue.put((_ASKED, next(self._order), image, name))
         return None
 
-    def known(self, image: str) -> Mapping[str, Any] | None:
-        """What the model said of an image, if it was asked."""
-        return self._store.proposal(image, self.model)
+    def known(self, image: str, pixels: str | None) -> Mapping[str, Any] | None:
+        """What the model said of an image of these pixels (None: of whatever it is), if it was asked."""
+        known = self._store.proposal(image, self.model)
+        return known if known is None or pixels in (None, known["pixels"]) else None
 
     def stop(self) -> None:
         """Finish the image in hand, and no other."""
@@ -81,20 +82,22 @@ class Proposer:
             if self._stopping.is_set():
                 return
             try:
-                if self.known(image) is None:
-                    self._propose(image, name)
+                self._propose(image, name)
             except InputError as error:
                 self._failed[image] = error
             except StoreUnavailable:
-                self._asked.discard(image)  # whoever still waits asks again
+                pass  # whoever still waits asks again
             except Exception as error:  # a model's failure on one film must not end it for the others
                 remedy = "Mark it by hand, and check the image with `radmark predict`"
                 self._failed[image] = InputError(
                     f"the model failed on this image ({type(error).__name__})", remedy=remedy, file=name
                 )
+            self._asked.discard(image)
 
     def _propose(self, image: str, name: str) -> None:
         radiograph = self._films.open(name).radiograph
+        if self.known(image, radiograph.pixel_hash) is not None:
+            return
         prediction = self._predict(name, radiograph)
         marks = prediction.landmarks
         landmarks = {

@@ -712,21 +712,56 @@ class Store:
         with self._reading() as c:
             return set(c.execute(sa.select(_events.c.event_id)).scalars())
 
-    def import_marks(self, items: Sequence[tuple[Item, Sequence[Change]]]) -> tuple[int, int]:
-        """Store changes that come from a file, all or none. One that is stored already, or comes late, is passed over.
+    def import_marks(self, reader: str, items: Sequence[tuple[Item, Sequence[Change]]]) -> tuple[int, int]:
+        """Store one reader's first marks, which come from a file, all or none.
 
         Returns:
-            How many were stored, and how many passed over because the reader's landmark has been changed since.
+            How many were stored, and how many not because the reader's landmark says something else already. Those stored
+            before are neither.
         """
 
         def work(c: Connection) -> tuple[int, int]:
-            stored = late = 0
+            stored = set(c.execute(sa.select(_events.c.event_id).where(_events.c.reader == reader)).scalars())
+            key = (_current.c.image, _current.c.reading, _current.c.landmark)
+            there = {tuple(row) for row in c.execute(sa.select(*key).where(_current.c.reader == reader))}
+            events: list[dict[str, Any]] = []
+            marks: list[dict[str, Any]] = []
+            counts: list[dict[str, Any]] = []
+            late, at = 0, now()
             for item, changes in items:
-                for change in changes:
-                    result = _mark(c, item, change)
-                    stored += isinstance(result, Stored) and not result.repeated
-                    late += isinstance(result, Conflict)
-            return stored, late
+                new = [change for change in changes if change.event_id not in stored]
+                first = [change for change in new if (item.image, item.reading, change.landmark) not in there]
+                late += len(new) - len(first)
+                for change in first:
+                    row = {"reader": reader, "reading": item.reading, "image": item.image, "landmark": change.landmark}
+                    row |= {
+                        "version": 1,
+                        "x": change.x,
+                        "y": change.y,
+                        "state": change.state,
+                        "how": change.how,
+                        "at": at,
+                    }
+                    marks.append(row)
+                    events.append({**row, "event_id": change.event_id, "from_state": State.NOT_ANNOTATED.label})
+                if first:
+                    placed, marked = (sum(change.state in kind for change in first) for kind in (PLACED, MARKED))
+                    count = {"b_image": item.image, "b_reading": item.reading, "b_placed": placed, "b_marked": marked}
+                    counts.append(count)
+            if events:
+                c.execute(_events.insert(), events)
+                c.execute(_current.insert(), marks)
+                c.execute(
+                    _items.update()
+                    .where(_items.c.reader == reader, _items.c.image == sa.bindparam("b_image"))
+                    .where(_items.c.reading == sa.bindparam("b_reading"))
+                    .values(
+                        n_placed=_items.c.n_placed + sa.bindparam("b_placed"),
+                        n_marked=_items.c.n_marked + sa.bindparam("b_marked"),
+                    ),
+                    counts,
+                )
+            return len(events), late
 
         return self._write(work)
 
@@ -864,7 +899,7 @@ def _mark(c: Connection, item: Item, change: Change) -> Stored | Conflict:
             **key,
             **new,
             event_id=change.event_id,
-            pixels=None if change.how == "imported" else item.pixels,
+            pixels=item.pixels,
             from_x=None if old is None else old.x,
             from_y=None if old is None else old.y,
             from_state=state,
