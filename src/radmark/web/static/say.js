@@ -2,10 +2,16 @@
 
 const $ = (id) => document.getElementById(id);
 
-/** A short sentence at the foot of the film, spoken politely by a screen reader. */
+let clearing = 0;
+
+/** A short sentence at the foot of the film, spoken politely by a screen reader; it goes after a while, the film is under it. */
 export function say(text, warning = false) {
   const line = $("said");
   line.textContent = text;
+  clearTimeout(clearing);
+  clearing = setTimeout(() => {
+    line.textContent = "";
+  }, 8000);
   line.classList.toggle("warning", warning);
 }
 
