@@ -40,10 +40,11 @@ class Clicking(threading.Thread):
     """A reader who clicks without a pause, and repeats what was not acknowledged, as the page does."""
 
     def __init__(self, client: httpx.Client, stop: threading.Event) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.client, self.halt = client, stop
         self.acknowledged: dict[str, tuple[str, str, int, float]] = {}
         self.refused: list[str] = []
+        self.again: list[str] = []
         self.seconds: list[float] = []
         self.images = image_ids(client)
 
@@ -60,10 +61,12 @@ class Clicking(threading.Thread):
                     began = time.perf_counter()
                     answer = self.client.post(f"/api/images/{image}/events", json=body)
                     took = time.perf_counter() - began
-                except httpx.TransportError:
-                    time.sleep(0.05)  # it is down: try again with the same id
+                except httpx.TransportError as error:  # it is down: try again with the same id
+                    self.again.append(repr(error))
+                    time.sleep(0.05)
                     continue
                 if answer.status_code in (429, 503):
+                    self.again.append(answer.text)
                     time.sleep(0.05)
                     continue
                 if answer.status_code != 200:
@@ -101,6 +104,15 @@ def everything_acknowledged_is_there(url: str, clickers: list[Clicking]) -> int:
         store.close()
 
 
+def going(clickers: list[Clicking]) -> None:
+    """Wait until everybody has had some more clicks acknowledged."""
+    before = [len(clicker.acknowledged) for clicker in clickers]
+    end = time.monotonic() + 90
+    while any(len(c.acknowledged) < n + 5 for c, n in zip(clickers, before, strict=True)):
+        assert time.monotonic() < end, [(len(c.acknowledged), c.again[-5:], c.refused) for c in clickers]
+        time.sleep(0.02)
+
+
 def killed(server: Server, url: str, times: int, seed: int) -> tuple[int, int]:
     """Kill the server at random moments while two readers click; (acknowledged, stored)."""
     links = server.start()
@@ -110,12 +122,12 @@ def killed(server: Server, url: str, times: int, seed: int) -> tuple[int, int]:
     for clicker in clickers:
         clicker.start()
     moments = random.Random(seed)
-    for _ in range(times):
-        time.sleep(moments.uniform(0.2, 1.2))
+    for life in range(times + 1):
+        going(clickers)
+        time.sleep(moments.uniform(0.0, 0.5))
         server.kill()
-        server.start()
-    time.sleep(0.5)
-    server.kill()
+        if life < times:
+            server.start()
     stop.set()
     for clicker in clickers:
         clicker.join(timeout=60)
@@ -164,7 +176,7 @@ def test_a_database_that_dies_and_comes_back_loses_nothing_acknowledged(
     clickers = [Clicking(client, stop) for client in clients]
     for clicker in clickers:
         clicker.start()
-    time.sleep(1.0)
+    going(clickers)
     before = sum(len(clicker.acknowledged) for clicker in clickers)
     postgres.stop(signal.SIGQUIT)  # at once, without writing anything more
     time.sleep(0.3)
@@ -172,7 +184,7 @@ def test_a_database_that_dies_and_comes_back_loses_nothing_acknowledged(
     assert answer.status_code == 503
     assert set(answer.json()["error"]) == {"problem", "value", "remedy"}
     postgres.start()
-    time.sleep(1.5)
+    going(clickers)
     stop.set()
     for clicker in clickers:
         clicker.join(timeout=60)
