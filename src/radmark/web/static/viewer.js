@@ -13,7 +13,6 @@ class Painted {
   constructor() {
     this.canvas = document.createElement("canvas");
     this.context = this.canvas.getContext("2d");
-    this.key = null;
   }
 
   /** Columns x0 … x1 and rows y0 … y1 (ends not included) of a level. */
