@@ -416,4 +416,32 @@ MUTANTS = (
         "return uid",
         "privacy/test_audit.py",
     ),
+    Mutant(
+        "what changes something may come from any page",
+        "web/guard.py",
+        "if origin.lower() in self._origins:",
+        "if origin is not None:",
+        "web/test_guard.py",
+    ),
+    Mutant(
+        "the server answers to any name",
+        "web/guard.py",
+        "if host.lower() in self._hosts:",
+        "if host is not None:",
+        "web/test_guard.py",
+    ),
+    Mutant(
+        "links out of the folder of images followed",
+        "web/films.py",
+        "if not path.is_relative_to(self._root) or not path.is_file():",
+        "if not path.is_file():",
+        "web/test_films.py",
+    ),
+    Mutant(
+        "8-bit pixels stretched on their way to the page",
+        "web/films.py",
+        'values = np.ascontiguousarray(pixels).astype("<u2", copy=False)',
+        'values = np.ascontiguousarray(pixels).astype("<u2") * (257 if pixels.dtype == np.uint8 else 1)',
+        "web/test_films.py",
+    ),
 )

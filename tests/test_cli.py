@@ -32,6 +32,7 @@ from radmark.io import read_dataset, read_image
 COMMANDS = (
     "demo",
     "phantom",
+    "annotate",
     "check",
     "train",
     "evaluate",
@@ -469,7 +470,7 @@ def test_the_installed_program_lists_its_commands() -> None:
 def test_every_command_explains_itself(command: str) -> None:
     told = works(command, "--help").out
     assert told.startswith(f"usage: radmark {command}")
-    assert "--out" in told or command in ("phantom", "check", "pacs")
+    assert "--out" in told or command in ("phantom", "annotate", "check", "pacs")
 
 
 def test_the_version_is_told() -> None:

@@ -13,6 +13,7 @@ from tyro.conf import OmitArgPrefixes, subcommand
 
 from radmark import RESEARCH_USE, __version__
 from radmark.cli.agree import Agree
+from radmark.cli.annotate import Annotate
 from radmark.cli.benchmark import Benchmark
 from radmark.cli.check import Check
 from radmark.cli.common import Annotations
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands = (
             Annotated[Demo, subcommand("demo")]
             | Annotated[Phantom, subcommand("phantom")]
+            | Annotated[Annotate, subcommand("annotate")]
             | Annotated[Check, subcommand("check")]
             | Annotated[Train, subcommand("train", default=train)]
             | Annotated[Evaluate, subcommand("evaluate")]

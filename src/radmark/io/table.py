@@ -179,6 +179,16 @@ def inspect_table(annotations: Path, images: Path, **options: Unpack[TableOption
     return Inspection(columns.scheme, tuple(cases), files, tuple(notes.findings), reader or sole or None)
 
 
+def table_readers(annotations: Path) -> tuple[str, ...]:
+    """The names in a table's `reader` column, in the table's order, "" for empty cells; none where there is no such column.
+
+    Raises:
+        InputError: this is no annotation table.
+    """
+    sheet = _read_sheet(annotations, _NEEDED)
+    return tuple(dict.fromkeys(row["reader"] for row in sheet.rows)) if "reader" in sheet.header else ()
+
+
 class _Notes:
     """Findings as they come."""
 
