@@ -100,6 +100,23 @@ def load_predictor(run: Path, absent_below: float = 0.0) -> "Predictor":
     return Predictor.load(run, absent_below=absent_below)
 
 
+def model_sha256(run: Path) -> str:
+    """Of a run's model file, or of the file itself where that is given: which model it was, whatever it is called later.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    import hashlib
+
+    file = run / "model.safetensors" if run.is_dir() or not run.suffix else run
+    if not file.is_file():
+        raise InputError(
+            "there is no trained model here", file=file, remedy="Give the --out folder of a `radmark train` that ran"
+        )
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def read_case(case: "Case") -> "Radiograph":
     """The radiograph of a case, with the spacing its table states."""
     from radmark.io import read_image

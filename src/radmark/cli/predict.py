@@ -1,16 +1,19 @@
 """`radmark predict`."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import load_predictor, parse_spacing
+from radmark.cli.common import load_predictor, model_sha256, parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
+    from radmark.core.detector import Detector
     from radmark.core.frame import Spacing
     from radmark.core.landmarks import Landmarks
     from radmark.core.prediction import Prediction
@@ -30,9 +33,10 @@ class Predict:
 
     out: Path
     """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, or, for a DICOM image, .dcm: a
-    Structured Report for the archive it came from. Reports of several images: a folder, and --format dcm."""
+    Structured Report for the archive it came from. Reports of several images: a folder, and --format dcm. .parquet, for an
+    archive of images: a batch, see --engine."""
 
-    format: Literal["csv", "json", "dcm"] | None = None
+    format: Literal["csv", "json", "dcm", "parquet"] | None = None
     """Of --out; by default told by its suffix."""
 
     frame: int | None = None
@@ -53,13 +57,26 @@ class Predict:
     overwrite: bool = False
     """Replace --out."""
 
+    engine: Literal["local", "ray"] | None = None
+    """Makes it a batch, as .parquet does: a killed one goes on with the same command, and bad images are listed with their
+    reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
+
+    workers: int | None = None
+    """Threads that read images, on Ray processes. By default one for each processor."""
+
+    address: str | None = None
+    """Of the Ray cluster; by default one is started on this machine."""
+
     def run(self) -> int:
         """Predict and write."""
+        from radmark.batch.pipeline import Job, predict_each
         from radmark.console import err, out
-        from radmark.io import IMAGE_SUFFIXES, read_image, write_predictions_csv, write_predictions_json
+        from radmark.io import IMAGE_SUFFIXES, write_predictions_csv, write_predictions_json
 
         write = {"csv": write_predictions_csv, "json": write_predictions_json}
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
+        if suffix == "parquet" or self.engine is not None:
+            return self._batch(suffix)
         if suffix not in (*write, "dcm"):
             raise InputError(
                 "the format to write is not known",
@@ -72,21 +89,58 @@ class Predict:
         outs = self._outs(list(files), suffix)
         predictor = load_predictor(self.run_folder, self.absent_below)
         predictions: list[Prediction] = []
-        for name, (path, own_spacing) in files.items():
-            try:
-                radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
-                predictions.append(predictor(name, radiograph))
-                if suffix == "dcm":
-                    self._report(outs[name], path, radiograph, predictions[-1])
-            except InputError as error:
-                if not self.skip_bad:
-                    raise
-                err.print(f"left out: {error}")
+        jobs = [Job(name, path, spacing or own) for name, (path, own) in files.items()]
+        with closing(
+            predict_each(jobs, predictor, frame=self.frame, workers=self.workers, keep=suffix == "dcm")
+        ) as each:
+            for outcome in each:
+                try:
+                    predictions.append(outcome.found())
+                    if suffix == "dcm" and outcome.radiograph is not None:
+                        name, path = outcome.job.name, outcome.job.path
+                        self._report(outs[name], path, outcome.radiograph, predictions[-1])
+                except InputError as error:
+                    if not self.skip_bad:
+                        raise
+                    err.print(f"left out: {error}")
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
         if suffix in write:
             write[suffix](self.out, predictions)
         out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
+        return 0
+
+    def _batch(self, suffix: str) -> int:
+        """A job that can be killed and goes on, over as many images as there are."""
+        from radmark.batch.pipeline import Job
+        from radmark.batch.results import WRITERS
+        from radmark.batch.run import Engine, run_batch
+        from radmark.console import BatchProgress, out
+        from radmark.io import IMAGE_SUFFIXES
+
+        if suffix not in WRITERS:
+            raise InputError(
+                "a batch does not write this format",
+                file=self.out,
+                value=suffix,
+                remedy=f"End --out in {', '.join('.' + name for name in WRITERS)}, or leave --engine away",
+            )
+        spacing = parse_spacing(self.spacing_mm)
+        files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        ended = run_batch(
+            [Job(name, path, spacing or own) for name, (path, own) in files.items()],
+            partial(_load, self.run_folder.absolute(), self.absent_below, alone=self.engine != "ray"),
+            self.out,
+            model=model_sha256(self.run_folder),
+            suffix=suffix,
+            settings={"spacing_mm": self.spacing_mm, "absent_below": self.absent_below},
+            frame=self.frame,
+            engine=Engine(self.engine or "local", self.workers, self.address),
+            overwrite=self.overwrite,
+            watch=BatchProgress(),
+        )
+        before = f", {ended.resumed} of them done before" if ended.resumed else ""
+        out.print(f"{ended.images} radiographs{before}, {ended.bad} of them bad, in {self.out}")
         return 0
 
     def _outs(self, names: Sequence[str], suffix: str) -> dict[str, Path]:
@@ -118,6 +172,16 @@ class Predict:
             measurements=_reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
+
+
+def _load(run: Path, absent_below: float, alone: bool) -> "Detector":
+    """The model; with one thread for the network where it is not alone on its machine."""
+    predictor = load_predictor(run, absent_below)
+    if not alone:
+        import torch
+
+        torch.set_num_threads(1)
+    return predictor
 
 
 def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":

@@ -28,12 +28,13 @@ def write_predictions_json(path: Path, predictions: Sequence[Prediction]) -> Non
         "notice": RESEARCH_USE,
         "pixel_origin": "centre of the top-left pixel",
         "scheme": {"name": scheme.name, "landmarks": list(scheme.names)},
-        "images": [_json_image(prediction) for prediction in predictions],
+        "images": [image_tree(prediction) for prediction in predictions],
     }
     write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def _json_image(prediction: Prediction) -> dict[str, object]:
+def image_tree(prediction: Prediction) -> dict[str, object]:
+    """One image of that file, as JSON takes it."""
     landmarks = prediction.landmarks
     frame, spacing = landmarks.frame, landmarks.frame.spacing
     return {
