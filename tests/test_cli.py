@@ -29,7 +29,7 @@ from radmark import __version__, cli
 from radmark.config import Config, read_recipe, shipped_recipes, to_toml
 from radmark.io import read_dataset, read_image
 
-COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict", "measure", "pacs", "benchmark")
+COMMANDS = ("demo", "phantom", "check", "train", "evaluate", "predict", "measure", "pacs", "serve", "benchmark")
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
 [data]
@@ -455,7 +455,7 @@ def test_the_installed_program_lists_its_commands() -> None:
 def test_every_command_explains_itself(command: str) -> None:
     told = works(command, "--help").out
     assert told.startswith(f"usage: radmark {command}")
-    assert "--out" in told or command in ("phantom", "check", "pacs")
+    assert "--out" in told or command in ("phantom", "check", "pacs", "serve")
 
 
 def test_the_version_is_told() -> None:

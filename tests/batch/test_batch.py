@@ -54,15 +54,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty-seven good images of several kinds and sizes, and three bad ones."""
+    """Nineteen good images of several kinds and sizes, and three bad ones."""
     folder = tmp_path_factory.mktemp("films")
     rng = np.random.default_rng(1)
-    for i in range(37):
+    for i in range(18):
         pixels = rng.integers(0, 255, (int(rng.integers(40, 120)), int(rng.integers(40, 120))), dtype=np.uint8)
         suffix = ("png", "jpg", "tif")[i % 3]
         (folder / f"ward{i % 2}").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / f"ward{i % 2}" / f"{i:02}.{suffix}")
-    film(folder / "study.dcm", PixelSpacing=[0.2, 0.4])
+    film(folder / "study.dcm", PixelSpacing=[0.2, 0.21])
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.jpg").write_text("not an image", encoding="utf-8")
     (folder / "cut.png").write_bytes((folder / "ward0" / "00.png").read_bytes()[:-40])
@@ -76,10 +76,11 @@ def jobs(films: Path) -> list[Job]:
     return [Job(p.relative_to(films).as_posix(), p) for p in sorted(films.rglob("*")) if p.is_file()]
 
 
-def alone(run: Path, jobs: Sequence[Job]) -> dict[str, Prediction]:
+@functools.cache
+def alone(run: Path, films: Path) -> dict[str, Prediction]:
     """Each good image read and predicted by itself."""
     predictor = Predictor.load(run)
-    return {j.name: predictor(j.name, read_image(j.path)) for j in jobs if j.name not in BAD}
+    return {j.name: predictor(j.name, read_image(j.path)) for j in jobs(films) if j.name not in BAD}
 
 
 def points(row: dict[str, Any]) -> list[list[float]]:
@@ -90,7 +91,7 @@ def check_parquet(path: Path, run: Path, films: Path) -> None:
     """Every image is there once, the good ones with the points they have alone, the bad ones with a reason."""
     rows = pq.read_table(path).to_pylist()
     assert [row["image_name"] for row in rows] == [job.name for job in jobs(films)]
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     for row in rows:
         if row["image_name"] in BAD:
             assert row["problem"]
@@ -109,7 +110,7 @@ def check_parquet(path: Path, run: Path, films: Path) -> None:
 def test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth(
     run: Path, films: Path, workers: int, batch_size: int
 ) -> None:
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     outcomes = list(predict_each(jobs(films), Predictor.load(run), workers=workers, batch_size=batch_size))
     assert [o.job for o in outcomes] == jobs(films)
     assert {o.job.name for o in outcomes if o.problem} == BAD
@@ -166,7 +167,7 @@ def test_a_model_without_a_batchs_parts_works_one_image_at_a_time(run: Path, fil
         def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
             return predictor(name, radiograph)
 
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     for outcome in predict_each(jobs(films), Plain(), batch_size=4):
         if outcome.problem is None:
             assert (outcome.found().landmarks.points == expected[outcome.job.name].landmarks.points).all()
@@ -194,7 +195,7 @@ def test_a_folder_becomes_a_parquet_file_with_a_row_an_image(run: Path, films: P
     study = rows["study.dcm"]
     assert [study["sha256"], rows["text.jpg"]["sha256"], study["model_sha256"]] == sums
     assert (study["image_width"], study["image_height"], study["n_landmarks"]) == (5, 7, 3)
-    assert (study["spacing_x_mm"], study["spacing_y_mm"]) == (0.4, 0.2)
+    assert (study["spacing_x_mm"], study["spacing_y_mm"]) == (0.21, 0.2)
     assert study["spacing_source"].startswith("dicom-")
     assert study["tip_state"] == "present"
     assert table.schema.metadata[b"notice"].decode() == RESEARCH_USE
@@ -207,7 +208,7 @@ def test_a_batchs_csv_is_read_back_as_annotations_and_its_bad_images_stand_besid
     out = tmp_path / "points.csv"
     assert cli.main(["predict", str(run), str(films), "--out", str(out), "--engine", "local"]) == 0
     again = read_dataset(out, films)
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     assert [case.name for case in again.cases] == list(expected)
     for case in again.cases:
         np.testing.assert_allclose(case.landmarks.points, expected[case.name].landmarks.points, rtol=0, atol=1e-4)
@@ -246,7 +247,7 @@ class _StopError(Exception):
 
 
 def stop_after(n: int) -> Any:
-    def watch(done: int, total: int, bad: int) -> None:
+    def watch(done: int, *_: int) -> None:
         if done == n:
             raise _StopError
 
@@ -259,8 +260,8 @@ def test_a_job_that_was_stopped_does_the_rest_only(run: Path, films: Path, tmp_p
         batch(run, films, out, watch=stop_after(11))
     seen: list[int] = []
     ended = batch(run, films, out, watch=lambda done, *_: seen.append(done))
-    assert seen == list(range(12, 42))
-    assert (ended.images, ended.bad, ended.resumed) == (41, 3, 11)
+    assert seen == list(range(12, 23))
+    assert (ended.images, ended.bad, ended.resumed) == (22, 3, 11)
     check_parquet(out, run, films)
 
 
@@ -287,8 +288,8 @@ def test_an_image_that_was_replaced_meanwhile_is_done_again(run: Path, films: Pa
     assert batch(run, folder, out).resumed == 1
     rows = pq.read_table(out).to_pylist()
     assert [row["image_name"] for row in rows] == ["0.png", "1.png", "2.png"]
-    width, height = Image.open(films / "ward0" / "06.png").size
-    assert (rows[0]["image_width"], rows[0]["image_height"]) == (width, height)
+    with Image.open(films / "ward0" / "06.png") as image:
+        assert (rows[0]["image_width"], rows[0]["image_height"]) == image.size
 
 
 def test_a_journal_of_another_job_is_not_mixed_in(run: Path, films: Path, tmp_path: Path) -> None:
@@ -324,19 +325,19 @@ def many(films: Path, to: Path, n: int) -> Path:
 
 @pytest.mark.slow
 def test_a_job_killed_without_warning_twice_ends_with_every_image_once(run: Path, films: Path, tmp_path: Path) -> None:
-    n = 1200
+    n = 150
     folder, out = many(films, tmp_path / "many", n), tmp_path / "r.parquet"
     words = [sys.executable, "-m", "radmark.cli", "predict", str(run), str(folder), "--out", str(out)]
     journal, kept = tmp_path / "r.parquet.journal", 0
-    for enough in (100, 400):
+    for enough in (20, 60):
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 120
-        while not journal.is_file() or journal.read_bytes().count(b"\n") < enough:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        try:
+            while not journal.is_file() or journal.read_bytes().count(b"\n") < enough:
+                assert process.poll() is None
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         assert not out.exists()
         assert journal.read_bytes().count(b"\n") >= max(enough, kept)
         kept = journal.read_bytes().count(b"\n") - 1
@@ -345,7 +346,7 @@ def test_a_job_killed_without_warning_twice_ends_with_every_image_once(run: Path
     rows = pq.read_table(out).to_pylist()
     assert [row["image_name"] for row in rows] == sorted(p.name for p in folder.iterdir())
     sources = [job.name for job in jobs(films)]
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     for i, row in enumerate(rows):
         source = sources[i % len(sources)]
         if source in BAD:
@@ -359,15 +360,16 @@ def test_a_job_killed_without_warning_twice_ends_with_every_image_once(run: Path
 
 @pytest.mark.slow
 def test_a_worker_of_ray_that_is_killed_loses_nothing_and_doubles_nothing(
-    run: Path, films: Path, tmp_path: Path
+    run: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    folder, out, pids = many(films, tmp_path / "many", 205), tmp_path / "r.parquet", tmp_path / "pids"
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "250")  # a busy machine is no failure
+    folder, out, pids = many(films, tmp_path / "many", 120), tmp_path / "r.parquet", tmp_path / "pids"
     pids.mkdir()
     killed: list[int] = []
 
-    def kill_one(done: int, total: int, bad: int) -> None:
-        if done > 40 and not killed:
+    def kill_one(done: int, *_: int) -> None:
+        if done > 20 and not killed:
             killed.append(next(int(p.name) for p in pids.iterdir() if int(p.name) != os.getpid()))
             os.kill(killed[0], signal.SIGKILL)
 
@@ -378,7 +380,7 @@ def test_a_worker_of_ray_that_is_killed_loses_nothing_and_doubles_nothing(
     rows = pq.read_table(out).to_pylist()
     assert [row["image_name"] for row in rows] == sorted(p.name for p in folder.iterdir())
     sources = [job.name for job in jobs(films)]
-    expected = alone(run, jobs(films))
+    expected = alone(run, films)
     for i, row in enumerate(rows):
         source = sources[i % len(sources)]
         if source in BAD:
