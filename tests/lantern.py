@@ -1,4 +1,4 @@
-"""A model without a network, for tests of what is around one: it finds the brightest pixel, so its answer is known from the picture.
+"""A model without a network, for tests of what is around one: it finds the brightest pixel, so its answer is known.
 
     python lantern.py PORT_FILE [--wait-s S] [--batch N] [--max-queue N] [--timeout-s S]
 
