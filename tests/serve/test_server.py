@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -128,3 +129,37 @@ def test_told_to_stop_in_the_middle_of_it_the_service_answers_all_it_has_accepte
         assert told[200] == len(answered)
         assert len([e for e in events[stopping:] if e["event"] == "request"]) >= 5  # it was in the middle of it
         assert events[-1]["event"] == "stopped"
+
+
+@pytest.mark.slow
+def test_a_fuzzer_finds_no_answer_that_the_schema_does_not_promise(tmp_path: Path) -> None:
+    import hypothesis
+    import schemathesis
+    from schemathesis.checks import CHECKS, load_all_checks
+    from schemathesis.generation import GenerationMode
+
+    load_all_checks()
+    # Bytes that a schema calls an image need not be one.
+    left_out = [CHECKS.get_one("positive_data_acceptance")]
+    answered: dict[str, set[int]] = {}
+    everyday = hypothesis.settings(
+        max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    with running(tmp_path) as service:
+        schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            for mode in GenerationMode:
+
+                @everyday
+                @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+                def fuzz(case: Any) -> None:
+                    response = case.call_and_validate(excluded_checks=left_out)
+                    answered.setdefault(case.operation.label, set()).add(response.status_code)
+
+                with contextlib.suppress(hypothesis.errors.Unsatisfiable):  # nothing can be wrong with no parameters
+                    fuzz()
+    assert set(answered) == {
+        "POST /v1/predict", "POST /v1/predict/batch", "GET /v1/models", "GET /healthz", "GET /readyz", "GET /metrics",
+    }  # fmt: skip
+    assert 422 in answered["POST /v1/predict"]
