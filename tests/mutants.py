@@ -255,4 +255,11 @@ MUTANTS = (
         "return torch.full_like(self.inside.sum(dim=-1), self.inside.shape[-1])",
         "targets/test_losses.py::test_a_clipped_region_is_weighted_by_the_pixels_really_drawn",
     ),
+    Mutant(
+        "several images in one pass, and each given the points of another",
+        "batch/pipeline.py",
+        "found = iter(model.locate(good) if good else ())",
+        "found = iter(model.locate(good)[::-1] if good else ())",
+        "batch/test_batch.py::test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth",
+    ),
 )

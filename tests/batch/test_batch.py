@@ -234,6 +234,17 @@ def test_without_pyarrow_a_parquet_file_is_refused_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_in_the_result_all_the_same(run: Path, films: Path, tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    with open(os.fsencode(tmp_path / "films") + b"/caf\xe9.png", "wb") as file:  # noqa: PTH123 - no Path has such a name
+        file.write((films / "ward0" / "00.png").read_bytes())
+    for suffix in ("parquet", "json", "csv"):
+        out = tmp_path / f"r.{suffix}"
+        assert cli.main(["predict", str(run), str(tmp_path / "films"), "--out", str(out), "--engine", "local"]) == 0
+    assert pq.read_table(tmp_path / "r.parquet")["image_name"].to_pylist() == ["caf\\xe9.png"]
+
+
 # ---- going on ---------------------------------------------------------------------------------------------------------
 
 

@@ -119,7 +119,7 @@ class Journal:
 
     def _write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self._file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+            self._file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
         self._file.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             os.fsync(self._file.fileno())

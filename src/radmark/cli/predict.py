@@ -128,7 +128,7 @@ class Predict:
         spacing = parse_spacing(self.spacing_mm)
         files = _image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         ended = run_batch(
-            [Job(name, path, spacing or own) for name, (path, own) in files.items()],
+            [Job(_printable(name), path, spacing or own) for name, (path, own) in files.items()],
             partial(_load, self.run_folder.absolute(), self.absent_below, alone=self.engine != "ray"),
             self.out,
             model=model_sha256(self.run_folder),
@@ -172,6 +172,11 @@ class Predict:
             measurements=_reported(prediction.landmarks, radiograph),
             frame_number=self.frame,
         )
+
+
+def _printable(name: str) -> str:
+    """A file's name as text, also where its bytes are none: a result of thousands must not fail at one."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _load(run: Path, absent_below: float, alone: bool) -> "Detector":

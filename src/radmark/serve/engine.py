@@ -53,7 +53,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
+            if not 0 < value < math.inf:
                 raise InputError(
                     f"the limit {name} is not a positive number", value=value, remedy="Give a number above 0"
                 )
@@ -207,10 +207,12 @@ class Engine:
                     over = True
                 else:
                     batch.append(following)
-            wanted = [entry for entry in batch if not entry[1].left]
-            for _, place, future in batch:
+            # From here on nobody can cancel them, so that setting a result cannot fail.
+            wanted = [entry for entry in batch if entry[2].set_running_or_notify_cancel()]
+            for _, place, future in wanted:
                 if place.left:
                     future.set_exception(TimeoutError())
+            wanted = [entry for entry in wanted if not entry[2].done()]
             if wanted:
                 self._locate(wanted)
 
@@ -219,11 +221,12 @@ class Engine:
         try:
             with self._metrics.stage("network"):
                 found = self._model.locate([prepared for prepared, _, _ in batch])
+            answers = list(zip(batch, found, strict=True))
         except Exception as error:  # a fault of ours: each of the requests is told, and the next ones are served
             for _, _, future in batch:
                 future.set_exception(error)
             return
-        for (_, _, future), prediction in zip(batch, found, strict=True):
+        for (_, _, future), prediction in answers:
             future.set_result(prediction)
 
 

@@ -105,7 +105,12 @@ def serve(
     # uvicorn raises the signal again when all is done, which would end us with a code that says "killed".
     before = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
-        _Server(config, on_listening).run(sockets=sockets)
+        server = _Server(config, on_listening)
+        server.run(sockets=sockets)
+        if not server.started:
+            raise InputError(
+                "the model could not be made ready", remedy="See the log above, and predict an image with it"
+            )
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
