@@ -100,17 +100,17 @@ def predict_each(
     """
     model = in_batches(detector)
     workers = workers or available_cpus()
-    batch_size = batch_size or getattr(detector, "batch_size", 1)
+    at_once: int = batch_size or getattr(detector, "batch_size", 1)
     queue = iter(jobs)
     under_way: deque[tuple[Job, Future[_Read]]] = deque()
     readers = ThreadPoolExecutor(workers, thread_name_prefix="radmark-read")
     try:
         while True:
-            for job in islice(queue, workers + 2 * batch_size - len(under_way)):
+            for job in islice(queue, workers + 2 * at_once - len(under_way)):
                 under_way.append((job, readers.submit(_read, job, model, frame, hashed, keep)))
             if not under_way:
                 return
-            batch = [under_way.popleft() for _ in range(min(batch_size, len(under_way)))]
+            batch = [under_way.popleft() for _ in range(min(at_once, len(under_way)))]
             read = [(job, future.result()) for job, future in batch]
             good = [r.prepared for _, r in read if r.problem is None]
             found = iter(model.locate(good) if good else ())

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -53,7 +53,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     500: {"model": ErrorAnswer, "description": "A fault of the service"},
     503: {"model": ErrorAnswer, "description": "It took too long, or the service is stopping"},
 }
-_SMALL = {status: _ERRORS[status] for status in (401, 405, 413, 421, 500, 503)}
+_SMALL: dict[int | str, dict[str, Any]] = {status: _ERRORS[status] for status in (401, 405, 413, 421, 500, 503)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,7 @@ def create_app(
             metrics.images.labels("refused").inc()
             raise
         metrics.images.labels("found").inc()
-        own = cast('Literal["left", "right"] | None', found.side if found.side in ("left", "right") else None)
+        own = found.side if found.side in ("left", "right") else None
         return await asyncio.to_thread(image_answer, found.prediction, found.flags, wish.side or own)
 
     @app.post("/v1/predict", responses=_ERRORS, openapi_extra=_upload("file", several=False), dependencies=needs_key)

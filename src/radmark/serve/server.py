@@ -103,7 +103,7 @@ def serve(
     )
     told_at_start(model, limits, keys)
     # uvicorn raises the signal again when all is done, which would end us with a code that says "killed".
-    before = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGTERM, signal.SIGINT)}
+    before = {sig: signal.signal(sig, _nothing) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
         server = _Server(config, on_listening)
         server.run(sockets=sockets)
@@ -115,6 +115,11 @@ def serve(
         for sig, handler in before.items():
             signal.signal(sig, handler)
         sockets[0].close()
+
+
+def _nothing(sig: int, frame: FrameType | None) -> None:
+    """What a signal does that has done its work already."""
+    del sig, frame
 
 
 def _listen(host: str, port: int) -> socket.socket:
