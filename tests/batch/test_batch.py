@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import pydicom
 import pytest
 import torch
 from PIL import Image
@@ -177,6 +178,27 @@ def test_an_image_as_narrow_as_a_thread_is_bad_and_not_the_end(run: Path, tmp_pa
     Image.fromarray(np.zeros((1, 60_000), np.uint8)).save(tmp_path / "thread.png")  # its square would take 14 GB
     (outcome,) = predict_each([Job("thread", tmp_path / "thread.png")], Predictor.load(run))
     assert "side of more than" in str(outcome.problem)
+
+
+def test_plain_prediction_reads_ahead_too_and_its_table_is_the_same_to_the_last_digit(
+    run: Path, films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "points.csv"
+    assert cli.main(["predict", str(run), str(films), "--out", str(out)]) == 2  # a bad image: all or nothing
+    assert list(tmp_path.iterdir()) == []
+    assert cli.main(["predict", str(run), str(films), "--out", str(out), "--skip-bad"]) == 0
+    told = capsys.readouterr().err
+    assert all(name in told for name in BAD)
+    expected = alone(run, films)
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image_name"] for row in rows] == list(expected)
+    for row in rows:
+        for name, (x, y) in zip(NAMES, expected[row["image_name"]].landmarks.points, strict=True):
+            assert (row[f"{name}_x"], row[f"{name}_y"]) == (f"{x:.4f}", f"{y:.4f}")
+    assert cli.main(["predict", str(run), str(films / "study.dcm"), "--out", str(tmp_path / "study.sr.dcm")]) == 0
+    report = pydicom.dcmread(tmp_path / "study.sr.dcm")
+    assert report.Modality == "SR"
 
 
 # ---- the result -------------------------------------------------------------------------------------------------------
