@@ -444,4 +444,11 @@ MUTANTS = (
         'values = np.ascontiguousarray(pixels).astype("<u2") * (257 if pixels.dtype == np.uint8 else 1)',
         "web/test_films.py",
     ),
+    Mutant(
+        "several images in one pass, and each given the points of another",
+        "batch/pipeline.py",
+        "found = iter(model.locate(good) if good else ())",
+        "found = iter(model.locate(good)[::-1] if good else ())",
+        "batch/test_batch.py::test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth",
+    ),
 )

@@ -43,6 +43,7 @@ COMMANDS = (
     "convert",
     "pacs",
     "deidentify",
+    "serve",
     "benchmark",
 )
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
@@ -470,7 +471,7 @@ def test_the_installed_program_lists_its_commands() -> None:
 def test_every_command_explains_itself(command: str) -> None:
     told = works(command, "--help").out
     assert told.startswith(f"usage: radmark {command}")
-    assert "--out" in told or command in ("phantom", "annotate", "check", "pacs")
+    assert "--out" in told or command in ("phantom", "annotate", "check", "pacs", "serve")
 
 
 def test_the_version_is_told() -> None:

@@ -106,6 +106,25 @@ class BenchmarkProgress:
             self._spoke_at = time.monotonic()
 
 
+class BatchProgress:
+    """A line now and then on how far a batch is."""
+
+    def __init__(self) -> None:
+        self._began: tuple[float, int] | None = None
+        self._spoke_at = time.monotonic()
+
+    def __call__(self, done: int, images: int, bad: int) -> None:
+        """So many images are done, and so many of those this process did are bad."""
+        now = time.monotonic()
+        self._began = self._began or (now, done)
+        if now - self._spoke_at > LINE_EVERY_S and done > self._began[1]:
+            rate = (done - self._began[1]) / (now - self._began[0])
+            out.print(
+                f"{done} of {images}, {bad} bad, {rate:.1f} a second, {(images - done) / rate / 60:.1f} minutes left"
+            )
+            self._spoke_at = now
+
+
 def epoch_words(row: "Row") -> str:
     """A row of the training log in a few words."""
     words = f"epoch {row['epoch']}, label radius {row['radius_px']} px, loss {row['train_loss']:.4g}"

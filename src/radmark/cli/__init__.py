@@ -26,6 +26,7 @@ from radmark.cli.measure import Measure
 from radmark.cli.pacs import Pacs
 from radmark.cli.phantom import Phantom
 from radmark.cli.predict import Predict
+from radmark.cli.serve import Serve
 from radmark.cli.train import DEFAULT_RECIPE, Train
 from radmark.config import Config, read_recipe
 from radmark.core.errors import InputError
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Pacs, subcommand("pacs")]
             | Annotated[Deidentify, subcommand("deidentify")]
+            | Annotated[Serve, subcommand("serve")]
             | Annotated[Benchmark, subcommand("benchmark")]
         )
         command: Any = tyro.cli(

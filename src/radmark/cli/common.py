@@ -94,14 +94,26 @@ def need_torch() -> None:
         ) from error
 
 
-def open_model(run: Path, absent_below: float = 0.0) -> "tuple[Predictor | ExportedPredictor, Callable[[], str]]":
-    """The model of a run's folder or of an exported file, and what tells its name and the beginning of its sha256."""
+def open_model(
+    run: Path, absent_below: float = 0.0, *, threads: int | None = None
+) -> "tuple[Predictor | ExportedPredictor, Callable[[], str]]":
+    """The model of a run's folder or of an exported file, and what tells its name and the beginning of its sha256.
+
+    Args:
+        run: folder or file.
+        absent_below: confidence under which a landmark is stated absent.
+        threads: how many the network may use; None: as many as it likes.
+    """
     from radmark.exported import ExportedPredictor, is_exported
 
     if is_exported(run):
-        exported = ExportedPredictor.load(run, absent_below=absent_below)
+        exported = ExportedPredictor.load(run, absent_below=absent_below, threads=threads)
         return exported, lambda: exported.facts.model_name
     predictor = load_predictor(run, absent_below)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     from radmark.checkpoint import model_name
 
     return predictor, lambda: model_name(run)
@@ -119,6 +131,23 @@ def load_predictor(run: Path, absent_below: float = 0.0) -> "Predictor":
     from radmark.infer import Predictor
 
     return Predictor.load(run, absent_below=absent_below)
+
+
+def model_sha256(run: Path) -> str:
+    """Of a run's model file, or of the file itself where that is given: which model it was, whatever it is called later.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    import hashlib
+
+    file = run / "model.safetensors" if run.is_dir() or not run.suffix else run
+    if not file.is_file():
+        raise InputError(
+            "there is no trained model here", file=file, remedy="Give the --out folder of a `radmark train` that ran"
+        )
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_case(case: "Case") -> "Radiograph":

@@ -1,16 +1,19 @@
 """`radmark predict`."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import open_model, parse_spacing
+from radmark.cli.common import model_sha256, open_model, parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
+    from radmark.core.detector import Detector
     from radmark.core.frame import Spacing
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
@@ -40,9 +43,10 @@ class Predict:
 
     out: Path
     """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, .png, an annotated picture, or, for
-    a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format."""
+    a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format. .parquet,
+    for an archive of images: a batch, see --engine."""
 
-    format: Literal["csv", "json", "png", "dcm", "gsps", "sc", "dcm-all"] | None = None
+    format: Literal["csv", "json", "png", "dcm", "gsps", "sc", "dcm-all", "parquet"] | None = None
     """Of --out; by default told by its suffix. gsps: a DICOM presentation state, which viewers lay over the film; sc: the
     annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each image in a folder."""
 
@@ -74,15 +78,27 @@ class Predict:
 
     audit: Path | None = None
     """Audit log to add a line to for each image: which model saw it and what left, UIDs as keyed hashes, no patient, no path."""
+    engine: Literal["local", "ray"] | None = None
+    """Makes it a batch, as .parquet does: a killed one goes on with the same command, and bad images are listed with their
+    reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
+
+    workers: int | None = None
+    """Threads that read images, on Ray processes. By default one for each processor."""
+
+    address: str | None = None
+    """Of the Ray cluster; by default one is started on this machine."""
 
     def run(self) -> int:
         """Predict and write."""
+        from radmark.batch.pipeline import Job, predict_each
         from radmark.console import err, out
-        from radmark.io import IMAGE_SUFFIXES, read_image
+        from radmark.io import IMAGE_SUFFIXES
         from radmark.io.dicom import is_dicom
         from radmark.measure.film import measure_film
 
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
+        if suffix == "parquet" or self.engine is not None:
+            return self._batch(suffix)
         if suffix not in ("csv", "json", *FILES_AN_IMAGE):
             raise InputError(
                 "the format to write is not known",
@@ -97,29 +113,65 @@ class Predict:
         audit = None if self.audit is None else _Audit(self.audit, self.run_folder)
         predictions: list[Prediction] = []
         measured: dict[str, Measured] = {}
-        for name, (path, own_spacing) in files.items():
-            try:
-                radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
-                predictions.append(predictor(name, radiograph))
-                if suffix in FILES_AN_IMAGE:
-                    self._results(outs[name], path, radiograph, predictions[-1], model())
-                elif self.measure:
-                    display = None if is_dicom(path) else "unknown"
-                    measured[name] = (
-                        measure_film(predictions[-1].landmarks, radiograph, display=display),
-                        radiograph.flags,
-                    )
-            except InputError as error:
-                if not self.skip_bad:
-                    raise
-                err.print(f"left out: {error}")
-            else:
-                if audit is not None:
-                    audit(path, radiograph, predictions[-1], outs[name].get("sr"))
+        jobs = [Job(name, path, spacing or own) for name, (path, own) in files.items()]
+        keep = suffix in FILES_AN_IMAGE or self.measure or audit is not None
+        with closing(predict_each(jobs, predictor, frame=self.frame, workers=self.workers, keep=keep)) as each:
+            for outcome in each:
+                name, path, radiograph = outcome.job.name, outcome.job.path, outcome.radiograph
+                try:
+                    predictions.append(outcome.found())
+                    if radiograph is None:
+                        continue
+                    if suffix in FILES_AN_IMAGE:
+                        self._results(outs[name], path, radiograph, predictions[-1], model())
+                    elif self.measure:
+                        display = None if is_dicom(path) else "unknown"
+                        results = measure_film(predictions[-1].landmarks, radiograph, display=display)
+                        measured[name] = (results, radiograph.flags)
+                except InputError as error:
+                    if not self.skip_bad:
+                        raise
+                    err.print(f"left out: {error}")
+                else:
+                    if audit is not None:
+                        audit(path, radiograph, predictions[-1], outs[name].get("sr"))
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
         self._tables(suffix, predictions, measured)
         out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
+        return 0
+
+    def _batch(self, suffix: str) -> int:
+        """A job that can be killed and goes on, over as many images as there are."""
+        from radmark.batch.pipeline import Job
+        from radmark.batch.results import WRITERS
+        from radmark.batch.run import Engine, run_batch
+        from radmark.console import BatchProgress, out
+        from radmark.io import IMAGE_SUFFIXES
+
+        if suffix not in WRITERS:
+            raise InputError(
+                "a batch does not write this format",
+                file=self.out,
+                value=suffix,
+                remedy=f"End --out in {', '.join('.' + name for name in WRITERS)}, or leave --engine away",
+            )
+        spacing = parse_spacing(self.spacing_mm)
+        files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        ended = run_batch(
+            [Job(_printable(name), path, spacing or own) for name, (path, own) in files.items()],
+            partial(_load, self.run_folder.absolute(), self.absent_below, alone=self.engine != "ray"),
+            self.out,
+            model=model_sha256(self.run_folder),
+            suffix=suffix,
+            settings={"spacing_mm": self.spacing_mm, "absent_below": self.absent_below},
+            frame=self.frame,
+            engine=Engine(self.engine or "local", self.workers, self.address),
+            overwrite=self.overwrite,
+            watch=BatchProgress(),
+        )
+        before = f", {ended.resumed} of them done before" if ended.resumed else ""
+        out.print(f"{ended.images} radiographs{before}, {ended.bad} of them bad, in {self.out}")
         return 0
 
     def _tables(self, suffix: str, predictions: "Sequence[Prediction]", measured: "dict[str, Measured]") -> None:
@@ -223,19 +275,9 @@ class _Audit:
     """The audit log of this command's images."""
 
     def __init__(self, log: Path, run: Path) -> None:
-        import hashlib
-
-        from radmark.exported import is_exported
         from radmark.privacy.audit import AuditLog
 
-        self._log = AuditLog(log)
-        if is_exported(run):
-            with run.open("rb") as stream:
-                self._model_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        else:
-            from radmark.checkpoint import model_sha256
-
-            self._model_sha256 = model_sha256(run)
+        self._log, self._model_sha256 = AuditLog(log), model_sha256(run)
 
     def __call__(self, path: Path, radiograph: "Radiograph", prediction: "Prediction", report: Path | None) -> None:
         import hashlib
@@ -262,6 +304,16 @@ class _Audit:
             raise InputError(
                 f"the audit log cannot be written: {error.strerror}", file=self._log.path, remedy="Give another --audit"
             ) from error
+
+
+def _printable(name: str) -> str:
+    """A file's name as text, also where its bytes are none: a result of thousands must not fail at one."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _load(run: Path, absent_below: float, alone: bool) -> "Detector":
+    """The model; with one thread for the network where it is not alone on its machine."""
+    return open_model(run, absent_below, threads=None if alone else 1)[0]
 
 
 def image_files(

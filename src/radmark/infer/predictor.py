@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from radmark.checkpoint import Checkpoint, load_run
@@ -80,6 +82,21 @@ def log_weight(config: Config, radius_px: int) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """A radiograph as the network sees it.
+
+    Args:
+        name: the image's name.
+        inset: where the source image lies on the grid.
+        gray: (S, S) float32 in [0, 1].
+    """
+
+    name: str
+    inset: Inset
+    gray: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class Predictor:
     """A trained model, ready: `Predictor.load(run)(name, radiograph)`.
 
@@ -111,13 +128,32 @@ class Predictor:
         """What the model marks."""
         return self.checkpoint.scheme
 
+    @property
+    def batch_size(self) -> int:
+        """Images in a pass that pay: a processor's caches hold one image's maps, a graphics card wants several."""
+        return 1 if self.device.type == "cpu" else 8
+
     def inset(self, frame: Frame) -> Inset:
         """How the model sees a radiograph of this frame."""
         return Inset.letterbox(frame, self.checkpoint.config.data.size)
 
     def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
         """The landmarks of one radiograph, in its own frame."""
+        return self.locate([self.prepare(name, radiograph)])[0]
+
+    def prepare(self, name: str, radiograph: Radiograph) -> Prepared:
+        """A radiograph letterboxed to the network's grid; for any thread."""
         inset = self.inset(radiograph.frame)
-        gray = torch.from_numpy(letterbox_pixels(radiograph, inset).copy())[None, None].to(self.device)
+        return Prepared(name, inset, letterbox_pixels(radiograph, inset))
+
+    def locate(self, prepared: Sequence[Prepared]) -> list[Prediction]:
+        """The landmarks of several radiographs in one pass of the network, in their order.
+
+        The sums of a batch are made in another order than those of one image, which moves points by less than 1e-4 px.
+        """
+        gray = torch.from_numpy(np.stack([image.gray for image in prepared]))[:, None].to(self.device)
         points, confidence = locate(self.net, gray, self.checkpoint.config, self.checkpoint.radius_px)
-        return to_prediction(name, self.scheme, inset, points[0].numpy(), confidence[0].numpy(), self.absent_below)
+        return [
+            to_prediction(image.name, self.scheme, image.inset, xy, sure, self.absent_below)
+            for image, xy, sure in zip(prepared, points.numpy(), confidence.numpy(), strict=True)
+        ]

@@ -55,6 +55,12 @@ def text(readings: Readings, more: Mapping[str, Mapping[str, object]] = MappingP
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
+def image_tree(prediction: Prediction) -> dict[str, object]:
+    """One predicted image of that file, as JSON takes it."""
+    readings = of_predictions([prediction])
+    return _image(readings.readings[0], readings.scheme.names)
+
+
 def _image(reading: Reading, names: Sequence[str]) -> dict[str, object]:
     spacing = reading.spacing
     width, height = reading.size or (None, None)

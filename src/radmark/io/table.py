@@ -185,7 +185,7 @@ def table_readers(annotations: Path) -> tuple[str, ...]:
     Raises:
         InputError: this is no annotation table.
     """
-    sheet = _read_sheet(annotations, _NEEDED)
+    sheet = read_sheet(annotations, _NEEDED)
     return tuple(dict.fromkeys(row["reader"] for row in sheet.rows)) if "reader" in sheet.header else ()
 
 

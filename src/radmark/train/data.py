@@ -1,6 +1,8 @@
 """The training images: decoded and letterboxed once, kept as 16-bit gray, with their points on the network's grid."""
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,6 +18,9 @@ from radmark.core.frame import FloatArray, Inset
 from radmark.core.radiograph import Radiograph
 from radmark.io.atomic import make_folder
 from radmark.letterbox import letterbox_pixels
+
+READERS = 8
+"""At most so many threads decode at once."""
 
 _FULL = np.float32(65535)
 
@@ -63,7 +68,7 @@ def load_samples(
     Args:
         cases: at least one.
         size: side of the network's grid in pixels.
-        read: gives a case's radiograph.
+        read: gives a case's radiograph; called from several threads at once.
         cache_in: keep the pixels in a nameless file in this folder instead of in memory, for data sets larger than the
             memory; the file is gone when the process is.
         on_image: called with (done, total) after each image.
@@ -72,12 +77,21 @@ def load_samples(
     pixels: NDArray[Any] = np.empty(shape, np.uint16) if cache_in is None else _on_disk(cache_in, shape)
     hashes: dict[str, str] = {}
     insets = tuple(Inset.letterbox(case.landmarks.frame, size) for case in cases)
-    for i, (case, inset) in enumerate(zip(cases, insets, strict=True)):
-        radiograph = read(case)
-        hashes[case.name] = radiograph.pixel_hash
-        pixels[i] = np.rint(letterbox_pixels(radiograph, inset) * _FULL)
-        if on_image is not None:
-            on_image(i + 1, len(cases))
+
+    def fill(i: int) -> str:
+        radiograph = read(cases[i])
+        pixels[i] = np.rint(letterbox_pixels(radiograph, insets[i]) * _FULL)
+        return radiograph.pixel_hash
+
+    # Threads, since decoders, numpy and hashlib let go of the interpreter; few, since each holds a whole film.
+    readers = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="radmark-read")
+    try:
+        for i, digest in enumerate(readers.map(fill, range(len(cases)))):
+            hashes[cases[i].name] = digest
+            if on_image is not None:
+                on_image(i + 1, len(cases))
+    finally:
+        readers.shutdown(cancel_futures=True)
     return Samples(
         cases=tuple(cases),
         pixels=pixels,

@@ -1,0 +1,60 @@
+"""What finds landmarks, whatever engine runs it: the little that a batch and a service ask of a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from radmark.core.prediction import Prediction
+from radmark.core.radiograph import Radiograph
+from radmark.core.scheme import Scheme
+
+
+class Detector(Protocol):
+    """A trained model, ready."""
+
+    @property
+    def scheme(self) -> Scheme:
+        """What it marks."""
+        ...
+
+    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+        """The landmarks of one radiograph, in its own frame."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A model whose work comes in two parts: what each image needs alone, for threads, and the network, for several at once."""
+
+    def prepare(self, name: str, radiograph: Radiograph) -> Any:
+        """What `locate` needs of a radiograph, much smaller than it. May be called from several threads at once."""
+        ...
+
+    def locate(self, prepared: Sequence[Any]) -> list[Prediction]:
+        """The landmarks of several prepared radiographs, in their order; to be called from one thread at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class _OneByOne:
+    """A plain detector in the shape of a batch's: nothing is prepared, and the network sees one image at a time."""
+
+    detector: Detector
+
+    @property
+    def scheme(self) -> Scheme:
+        return self.detector.scheme
+
+    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+        return self.detector(name, radiograph)
+
+    def prepare(self, name: str, radiograph: Radiograph) -> tuple[str, Radiograph]:
+        return name, radiograph
+
+    def locate(self, prepared: Sequence[tuple[str, Radiograph]]) -> list[Prediction]:
+        return [self.detector(name, radiograph) for name, radiograph in prepared]
+
+
+def in_batches(detector: Detector) -> BatchDetector:
+    """The detector itself where it takes several images at once, else one that hands them over one by one."""
+    return detector if isinstance(detector, BatchDetector) else _OneByOne(detector)

@@ -1,0 +1,29 @@
+"""A batch by a process of its own, and what workers of Ray load: a module, since they have to import it. Neither needs torch.
+
+python workers.py FOLDER OUT
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from lantern import Lantern
+from radmark.batch.pipeline import Job
+from radmark.batch.run import run_batch
+
+
+def load_and_tell(pids: Path) -> Lantern:
+    """A model that takes its time, after leaving this process's number in a folder."""
+    (pids / str(os.getpid())).touch()
+    return Lantern(wait_s=0.02)
+
+
+def jobs_of(folder: Path) -> list[Job]:
+    """The images of a folder."""
+    return [Job(path.name, path) for path in sorted(folder.iterdir())]
+
+
+if __name__ == "__main__":
+    folder, out = map(Path, sys.argv[1:])
+    ended = run_batch(jobs_of(folder), lambda: Lantern(wait_s=0.02), out, model="abc", suffix="parquet", settings={})
+    sys.stdout.write(f"{ended.resumed}\n")
