@@ -34,10 +34,10 @@ demo: $(STAMP) ## Phantoms, training, evaluation, report: all in radmark-demo/ (
 	$(BIN)/radmark demo --out radmark-demo --overwrite
 
 test: $(STAMP) ## Every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --dist worksteal
 
 test-fast: $(STAMP) ## The tests that take seconds
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow"
 
 check: $(STAMP) ## Style, types, and that imports point down
 	$(BIN)/ruff check
