@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -373,6 +374,33 @@ def test_the_export_is_read_by_what_train_reads_with(serve: Serve, images: Path,
     told = json.loads(client.get("/api/export?format=json").text)["readings"][0]
     assert told["landmarks"]["sacrum"]["state"] == "absent"
     assert set(told["landmarks"]) == set(NAMES)
+    assert "agreement" not in client.get("/api/project").json()["formats"]
+    said(client.get("/api/export?format=agreement"), 403)
+
+
+def test_other_formats_hold_what_was_marked_where_they_count_from(serve: Serve) -> None:
+    serving = serve(Reader("A"))
+    client = serving["A"]
+    image = ids(client)["film-10.png"]
+    client.post(f"/api/images/{image}/events", json=event("hip_right", 7.5, 8.25))
+    # CVAT counts from the corner of the corner pixel: half a pixel more than the point from its centre.
+    assert 'points="8.0000,8.7500"' in client.get("/api/export?format=cvat").text
+    packed = client.get("/api/export?format=labelme")
+    assert packed.headers["content-disposition"].endswith('"annotations.zip"')
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        (shape,) = json.loads(archive.read(archive.namelist()[0]))["shapes"]
+    assert shape["points"] == [[8.0, 8.75]]
+
+
+def test_an_adjudicator_gets_the_agreement_of_the_readers_as_a_page(serve: Serve) -> None:
+    serving = serve(Reader("A"), Reader("B"), Reader("Chief", role="adjudicator"))
+    for reader, x in (("A", 10.0), ("B", 13.0)):
+        client = serving[reader]
+        for image in ids(client).values():
+            client.post(f"/api/images/{image}/events", json=event("hip_right", x, 20.0))
+    answer = serving["Chief"].get("/api/export?format=agreement")
+    assert answer.headers["content-disposition"].endswith('"agreement.html"')
+    assert "3.00" in answer.text  # the two lie three pixels apart on every film
     said(client.get("/api/export?format=docx"), 422)
 
 

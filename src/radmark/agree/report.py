@@ -31,7 +31,7 @@ def write_report(out: Path, found: Agreement, *, title: str, overwrite: bool = F
     Raises:
         InputError: `out` holds something and `overwrite` is off, or it holds something radmark did not write.
     """
-    page = _page(found, title)
+    page = report_page(found, title)
     claim_folder(out, overwrite=overwrite, ours=REPORT_FILES)
     write_text(out / "agreement.json", json.dumps(to_json_dict(found), indent=1, allow_nan=False) + "\n")
     write_text(out / "agreement.csv", agreement_csv(found))
@@ -122,7 +122,8 @@ class _PairTable(NamedTuple):
     rows: list[_Row]
 
 
-def _page(found: Agreement, title: str) -> str:
+def report_page(found: Agreement, title: str) -> str:
+    """The page alone, self-contained."""
     readers = [reader for reader in found.panel.readers if reader != found.model]
     pairs = [(pair, pair.mm or pair.px) for pair in found.pairs]
     whole = [(pair, s) for pair, s in pairs if pair.landmark is None]

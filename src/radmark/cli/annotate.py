@@ -231,11 +231,12 @@ class Annotate:
         from radmark.console import out
         from radmark.io.atomic import claim_file, write_text
         from radmark.web.films import Films
-        from radmark.web.project import EXPORTS, Project, stored_scheme
+        from radmark.web.project import Project, export_csv, export_json, stored_scheme
 
         suffix = to.suffix.removeprefix(".").lower()
-        if suffix not in EXPORTS:
-            remedy = f"End --export in {', '.join('.' + name for name in EXPORTS)}"
+        written = {"csv": export_csv, "json": export_json}  # other formats: `radmark convert`
+        if suffix not in written:
+            remedy = f"End --export in {', '.join('.' + name for name in written)}"
             raise InputError("the format to write is not known", file=to, value=suffix, remedy=remedy)
         claim_file(to, overwrite=self.overwrite)
         store = self._store(made=False)
@@ -244,7 +245,7 @@ class Annotate:
             if scheme is None or not store.all_items():
                 raise InputError("nothing was annotated here yet", file=self.given, remedy="Annotate first")
             project = Project(self._root().name, scheme, store, Films(self._root()), ())
-            write_text(to, EXPORTS[suffix][0](project, None))
+            write_text(to, written[suffix](project, None))
             out.print(f"{len(store.all_items())} readings by {len(store.readers())} readers, in {to}")
         finally:
             store.close()

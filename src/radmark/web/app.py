@@ -193,7 +193,9 @@ class Annotator:
             "order": project.order if model is not None else "name",
             "counts": counts_json(self._store.counts(me.name)),
             "left_out": [{"name": left.name, "problem": left.problem} for left in project.left_out[:100]],
-            "formats": list(EXPORTS),
+            "formats": [
+                name for name, e in EXPORTS.items() if not e.of_all or (me.role == "adjudicator" and not me.blind)
+            ],
         }
 
     def progress(self, request: Request) -> dict[str, Any]:
@@ -447,14 +449,17 @@ class Annotator:
         everybody = me.role == "adjudicator" and not me.blind
         if not everybody and reader not in (None, me.name):
             raise Refused(403, "others' readings are for adjudicators who are not blind", "Export your own", reader)
+        chosen = EXPORTS[format]
+        if chosen.of_all and not everybody:
+            raise Refused(403, "it is of all readers, so for adjudicators who are not blind", "Export your own", format)
         whose = reader if everybody else me.name
         if not self._store.all_items(whose):
             raise Refused(404, "there is nothing to export yet", "Mark a landmark first", whose)
-        write, media = EXPORTS[format]
+        stem = "agreement" if chosen.of_all else "annotations"
         return Response(
-            write(self.project, whose),
-            media_type=media,
-            headers={"content-disposition": f'attachment; filename="annotations.{format}"'},
+            chosen.write(self.project, None if chosen.of_all else whose),
+            media_type=chosen.media,
+            headers={"content-disposition": f'attachment; filename="{stem}{chosen.suffix}"'},
         )
 
     def logout(self, request: Request, body: EmptyBody) -> Response:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from radmark import RESEARCH_USE, __version__
 from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
 from radmark.core.landmarks import Landmarks, State
+from radmark.core.readings import Mark as Exchanged
+from radmark.core.readings import Reading, Readings
 from radmark.core.scheme import LandmarkDefinition, Scheme
+from radmark.io.annotations import FORMATS, Format
 from radmark.web.films import Films, LeftOut
 from radmark.web.proposals import Proposer
 from radmark.web.readers import Reader
@@ -243,8 +247,95 @@ def _json_reading(item: Item, marks: Mapping[str, Mark]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-EXPORTS: Mapping[str, tuple[Callable[[Project, str | None], str], str]] = {
-    "csv": (export_csv, "text/csv; charset=utf-8"),
-    "json": (export_json, "application/json"),
+def readings_of(project: Project, reader: str | None) -> Readings:
+    """What stands, of one reader or all, as other formats and agreement take it.
+
+    Raises:
+        InputError: nothing stands.
+    """
+    marks = project.store.all_marks(reader)
+    found: list[Reading] = []
+    for item in project.store.all_items(reader):
+        there = marks.get((item.reader, item.image, item.reading), {})
+        if there:
+            found.append(
+                Reading(
+                    item.name,
+                    {name: _exchanged(mark) for name, mark in there.items()},
+                    (item.frame.width, item.frame.height),
+                    item.frame.spacing,
+                    item.reader,
+                    "" if item.reading == 1 else str(item.reading),
+                    item.patient,
+                )
+            )
+    return Readings(project.scheme, tuple(found))
+
+
+def _exchanged(mark: Mark) -> Exchanged:
+    state = State[mark.state.upper()]
+    return Exchanged(state) if mark.x is None or mark.y is None else Exchanged(state, mark.x, mark.y)
+
+
+def _in_format(form: Format) -> Callable[[Project, str | None], str | bytes]:
+    """What writes that format: its one file, or its file an image in a zip."""
+
+    def write(project: Project, reader: str | None) -> str | bytes:
+        found = readings_of(project, reader)
+        if form.text is not None:
+            return form.text(found)
+        assert form.files is not None  # a format has one or the other
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in form.files(found).items():
+                archive.writestr(name, text)
+        return packed.getvalue()
+
+    return write
+
+
+def export_agreement(project: Project, reader: str | None) -> str:
+    """How well the readers agree, as `radmark agree` tells it: a page of its own.
+
+    Raises:
+        InputError: no film was read twice.
+    """
+    from radmark.agree.agreement import agreement
+    from radmark.agree.panel import panel
+    from radmark.agree.report import report_page
+
+    return report_page(agreement(panel([readings_of(project, reader)])), "How well the readers agree")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A format to export to.
+
+    Args:
+        write: the file's content, of one reader or of all.
+        media: its media type.
+        suffix: of its name.
+        of_all: whether it is of all readers, and so for adjudicators alone.
+    """
+
+    write: Callable[[Project, str | None], str | bytes]
+    media: str
+    suffix: str
+    of_all: bool = False
+
+
+EXPORTS: Mapping[str, Export] = {
+    "csv": Export(export_csv, "text/csv; charset=utf-8", ".csv"),
+    "json": Export(export_json, "application/json", ".json"),
+    **{
+        form.name: Export(
+            _in_format(form),
+            "application/zip" if form.text is None else "text/plain; charset=utf-8",
+            ".zip" if form.text is None else form.suffix,
+        )
+        for form in FORMATS.values()
+        if form.name not in ("csv", "json")
+    },
+    "agreement": Export(export_agreement, "text/html; charset=utf-8", ".html", of_all=True),
 }
-"""Format -> what writes it, and its media type."""
+"""By the name the page and the command line say. What a format cannot hold is in docs/formats.md."""

@@ -795,7 +795,7 @@ class App {
       link.setAttribute("download", "");
     }
     showTable("Export", paragraph(this.canReadOthers ? "Everybody's readings as a file:" : "Your readings as a file:"), p,
-      paragraph("csv is the table that `radmark train` reads; `radmark convert` makes the other formats of it.", "small"));
+      paragraph("csv is the table that `radmark train` reads. agreement: a page on how well the readers agree. The other formats may hold less: radmark convert says what.", "small"));
   }
 
   #listen() {
