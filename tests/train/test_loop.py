@@ -15,6 +15,7 @@ from radmark import checkpoint as store
 from radmark.config import Config
 from radmark.core import Case, Dataset, InputError, Radiograph
 from radmark.infer import Predictor
+from radmark.model import LandmarkNet, build
 from radmark.train.loop import learning_rate, levels_loss, split_for_training, train
 from watching import Silent
 
@@ -115,6 +116,40 @@ def test_each_loss_trains_a_film_by_heart(
     for case in two.cases:
         found = predictor(case.name, read(case)).landmarks
         assert np.abs(found.points - case.landmarks.points).max() < 2
+
+
+def test_a_stage_computed_twice_gives_the_same_gradients_and_is_counted_once(small: Config) -> None:
+    config = changed(small, model={"levels": 3, "stride": 2})
+    gray = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for twice in (False, True):
+        torch.manual_seed(3)
+        net = build(config.model, 2).train()
+        net.recompute = twice
+        sum(maps.square().mean() for maps in net(gray)).backward()
+        found.append((dict(net.named_buffers()), {name: p.grad for name, p in net.named_parameters()}))
+    (buffers, gradients), (others, again) = found
+    assert all(torch.equal(tensor, others[name]) for name, tensor in buffers.items())
+    for name, gradient in gradients.items():
+        assert (gradient is None) == (again[name] is None)
+        assert gradient is None or torch.allclose(gradient, again[name], atol=1e-6), name
+
+
+def test_an_accumulated_batch_goes_through_the_network_in_pieces(
+    squares: Squares, small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    whole = LandmarkNet.forward
+
+    def counted(net: LandmarkNet, gray: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if net.training:
+            seen.append(len(gray))
+        return whole(net, gray)
+
+    monkeypatch.setattr(LandmarkNet, "forward", counted)
+    dataset, read = squares
+    train(dataset, changed(small, train={"epochs": 1, "accumulate": 2}), tmp_path / "run", read, Silent())
+    assert seen == [2, 2, 2, 2]  # eight films in batches of four, each in two pieces
 
 
 def test_of_blank_maps_the_loss_is_the_logarithm_of_how_many_places_each_level_and_their_product_have(
