@@ -13,7 +13,7 @@ from radmark import RESEARCH_USE, __version__
 from radmark.core import Frame, Landmarks, Radiograph
 from radmark.core.frame import FloatArray
 from radmark.io.dicom import FLAGS
-from radmark.io.dicom_result import SPACING_WORDS, Reported
+from radmark.io.dicom_result import SPACING_WORDS, Refused, Reported
 
 PREDICTION = (255, 69, 58)
 TRUTH = (64, 156, 255)
@@ -124,7 +124,12 @@ _SAID = ("spacing_at_detector", "spacing_assumed_geometry", "spacing_of_unknown_
 
 
 def annotated(
-    radiograph: Radiograph, landmarks: Landmarks, measurements: Sequence[Reported], *, model: str
+    radiograph: Radiograph,
+    landmarks: Landmarks,
+    measurements: Sequence[Reported],
+    *,
+    model: str,
+    refused: Sequence[Refused] = (),
 ) -> Image.Image:
     """A film of its own size with everything that was found on it, and beside it the numbers and what they rest on.
 
@@ -136,6 +141,7 @@ def annotated(
         landmarks: on its frame.
         measurements: on its frame.
         model: name and version of what placed the points.
+        refused: what was not computed, and why.
     """
     frame = radiograph.frame
     larger = -(-_SMALLEST // max(frame.width, frame.height))
@@ -172,6 +178,7 @@ def annotated(
 
     mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
     foot = [
+        *(r.words for r in refused),
         RESEARCH_USE,
         f"radmark {__version__}, {model}",
         mm,

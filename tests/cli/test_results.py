@@ -63,8 +63,7 @@ Radmark = Callable[..., Said]
 @pytest.fixture
 def radmark(monkeypatch: pytest.MonkeyPatch) -> Radmark:
     """Run a command with the perfect model; the words are those behind `radmark`."""
-    monkeypatch.setattr("radmark.cli.predict.load_predictor", lambda *_: Perfect())
-    monkeypatch.setattr("radmark.checkpoint.model_name", lambda _: "run-7 0123456789ab")
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_: (Perfect(), lambda: "run-7 0123456789ab"))
 
     def do(*words: object) -> Said:
         out, err = io.StringIO(), io.StringIO()

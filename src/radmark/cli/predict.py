@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from radmark.core.landmarks import Landmarks
     from radmark.core.prediction import Prediction
     from radmark.core.radiograph import Radiograph
-    from radmark.io.dicom_sr import Reported
+    from radmark.io.dicom_result import Refused, Reported
     from radmark.measure import Result
 
     Measured = tuple[Sequence[Result], Sequence[str]]  # and the film's flags
@@ -44,13 +44,14 @@ class Predict:
     """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, .png, an annotated picture, or, for
     a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format."""
 
-    format: Literal["csv", "json", "png", "dcm", "gsps", "sc", "dcm-all"] | None = None
-    """Of --out; by default told by its suffix. gsps: a DICOM presentation state, which viewers lay over the film; sc: the
-    annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each image in a folder."""
+    format: Literal["csv", "json", "coco", "png", "dcm", "gsps", "sc", "dcm-all"] | None = None
+    """Of --out; by default told by its suffix. coco: key points, in a .json of its own; gsps: a DICOM presentation state, which
+    viewers lay over the film; sc: the annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each
+    image in a folder."""
 
     measure: bool = False
-    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. The other formats always
-    have them."""
+    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. COCO has no place for
+    them, and the other formats always have them."""
 
     burned_in_ok: bool = False
     """Write pictures of films whose pixels hold text, by their own word. Look first: it may name the patient."""
@@ -78,16 +79,19 @@ class Predict:
         """Predict and write."""
         from radmark.console import err, out
         from radmark.io import IMAGE_SUFFIXES, read_image
-        from radmark.io.dicom import is_dicom
-        from radmark.measure.film import measure_film
 
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
-        if suffix not in ("csv", "json", *FILES_AN_IMAGE):
+        if suffix not in ("csv", "json", "coco", *FILES_AN_IMAGE):
             raise InputError(
                 "the format to write is not known",
                 file=self.out,
                 value=suffix,
-                remedy="End --out in .csv, .json, .png or .dcm, or give --format",
+                remedy="End --out in .csv, .json, .png or .dcm, or give --format: "
+                f"{', '.join(('csv', 'json', 'coco', *FILES_AN_IMAGE))}",
+            )
+        if suffix == "coco" and self.measure:
+            raise InputError(
+                "COCO has no place for measurements", file=self.out, remedy="Leave out --measure, or write json or csv"
             )
         spacing = parse_spacing(self.spacing_mm)
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
@@ -99,14 +103,11 @@ class Predict:
             try:
                 radiograph = read_image(path, spacing or own_spacing, frame=self.frame)
                 predictions.append(predictor(name, radiograph))
+                if suffix in FILES_AN_IMAGE or self.measure:
+                    measured[name] = (_measured(path, predictions[-1].landmarks, radiograph), radiograph.flags)
                 if suffix in FILES_AN_IMAGE:
-                    self._results(outs[name], path, radiograph, predictions[-1], model())
-                elif self.measure:
-                    display = None if is_dicom(path) else "unknown"
-                    measured[name] = (
-                        measure_film(predictions[-1].landmarks, radiograph, display=display),
-                        radiograph.flags,
-                    )
+                    results, _ = measured.pop(name)
+                    self._results(outs[name], path, radiograph, predictions[-1], results, model())
             except InputError as error:
                 if not self.skip_bad:
                     raise
@@ -118,7 +119,7 @@ class Predict:
         return 0
 
     def _tables(self, suffix: str, predictions: "Sequence[Prediction]", measured: "dict[str, Measured]") -> None:
-        from radmark.io import write_predictions_csv, write_predictions_json
+        from radmark.io import write_predictions_coco, write_predictions_csv, write_predictions_json
         from radmark.io.measurements import measurements_tree, write_measurements_csv
 
         if suffix == "json":
@@ -127,6 +128,8 @@ class Predict:
                 for name, (results, flags) in measured.items()
             }
             write_predictions_json(self.out, predictions, more)
+        elif suffix == "coco":
+            write_predictions_coco(self.out, predictions)
         elif suffix == "csv":
             write_predictions_csv(self.out, predictions)
             if self.measure:
@@ -163,7 +166,13 @@ class Predict:
         return outs
 
     def _results(
-        self, to: "dict[str, Path]", image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str
+        self,
+        to: "dict[str, Path]",
+        image: Path,
+        radiograph: "Radiograph",
+        prediction: "Prediction",
+        results: "Sequence[Result]",
+        model: str,
     ) -> None:
         """Write what one image has files of its own for."""
         import numpy as np
@@ -173,8 +182,9 @@ class Predict:
         from radmark.io.atomic import replacing
         from radmark.io.dicom_pr import write_dicom_pr
         from radmark.io.dicom_sc import write_dicom_sc
+        from radmark.io.dicom_sr import write_dicom_sr
 
-        measurements = _reported(prediction.landmarks, radiograph)
+        measurements, refused = _reported(results, prediction.landmarks), _refused(results)
         if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
             raise InputError(
                 "the film's pixels hold text, which may name the patient",
@@ -182,16 +192,30 @@ class Predict:
                 remedy="Look at it, and give --burned-in-ok if it does not; or write another format",
             )
         if "sr" in to:
-            self._report(to["sr"], image, radiograph, prediction, model)
+            write_dicom_sr(
+                to["sr"],
+                image,
+                prediction,
+                model=model,
+                measurements=measurements,
+                refused=refused,
+                frame_number=self.frame,
+            )
         if "gsps" in to:
             if len(to) > 1 and "colour" in radiograph.flags:
                 err.print(f"{image}: no presentation state, which a picture in colour cannot have")
             else:
                 write_dicom_pr(
-                    to["gsps"], image, prediction, model=model, measurements=measurements, frame_number=self.frame
+                    to["gsps"],
+                    image,
+                    prediction,
+                    model=model,
+                    measurements=measurements,
+                    refused=refused,
+                    frame_number=self.frame,
                 )
         if "png" in to or "sc" in to:
-            picture = annotated(radiograph, prediction.landmarks, measurements, model=model)
+            picture = annotated(radiograph, prediction.landmarks, measurements, model=model, refused=refused)
             if "png" in to:
                 with replacing(to["png"]) as temporary:
                     picture.save(temporary)
@@ -199,30 +223,30 @@ class Predict:
                 pixels = np.asarray(picture)
                 write_dicom_sc(to["sc"], image, radiograph.frame, pixels, model=model, frame_number=self.frame)
 
-    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str) -> None:
-        from radmark.io.dicom_sr import write_dicom_sr
 
-        write_dicom_sr(
-            to,
-            image,
-            prediction,
-            model=model,
-            measurements=_reported(prediction.landmarks, radiograph),
-            frame_number=self.frame,
-        )
-
-
-def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reported]":
-    """What can be measured on a film, as its DICOM report holds it: each with the line, lines or ellipse it is."""
-    from radmark.io.dicom_sr import Reported
+def _measured(image: Path, landmarks: "Landmarks", radiograph: "Radiograph") -> "tuple[Result, ...]":
+    """Every result of a film, whichever format they go to."""
+    from radmark.io import read_header
+    from radmark.measure.calibrate import set_aside
     from radmark.measure.film import measure_film
+
+    header = read_header(image)
+    replaced = () if header is None else set_aside(header.spacing, landmarks.frame.spacing)
+    return measure_film(landmarks, None if header is None else radiograph, mm_flags=replaced)
+
+
+def _reported(results: "Sequence[Result]", landmarks: "Landmarks") -> "list[Reported]":
+    """Results with a number, as pictures and DICOM objects hold them: each with the line, lines or ellipse it is."""
+    from radmark.io.dicom_result import Reported
     from radmark.measure.shapes import shape_of
 
     reported: list[Reported] = []
-    for r in measure_film(landmarks, radiograph):
+    for r in results:
         if r.value is not None:
             notes = (f"against: {r.line}", f"positive: {r.sign}", f"after: {r.source}", *r.flags)
             notes += () if r.mm_from is None else (f"millimetres from: {r.mm_from}",)
+            notes += () if r.scale_sd_percent is None else (f"millimetres sure to {r.scale_sd_percent:g} % (1 sd)",)
+            notes += () if not r.published else (f"published: {r.published}",)
             notes += () if r.side is None else (f"side: {r.side}",)
             shape = shape_of(r, landmarks)
             own = tuple(name for name in r.points if not name.startswith("teardrop")) or r.points
@@ -230,6 +254,24 @@ def _reported(landmarks: "Landmarks", radiograph: "Radiograph") -> "list[Reporte
                 Reported(r.title, r.value, r.unit, shape.kind, shape.points, r.side, own, notes, shape.lines)
             )
     return reported
+
+
+def _refused(results: "Sequence[Result]") -> "list[Refused]":
+    """What has no number though all its landmarks are there, reason by reason."""
+    from radmark.io.dicom_result import Refused
+
+    by_reason: dict[str, list[Result]] = {}
+    for r in results:
+        if r.reason:
+            by_reason.setdefault(r.reason, []).append(r)
+    return [
+        Refused(
+            tuple(f"{r.title}, {r.side}" if r.side else r.title for r in rows),
+            reason,
+            tuple(dict.fromkeys(name for r in rows for name in r.points)),
+        )
+        for reason, rows in by_reason.items()
+    ]
 
 
 def image_files(

@@ -30,6 +30,7 @@ from radmark.io.dicom_result import (
     made_by,
     source_of,
 )
+from radmark.io.dicom_result import Refused as Refused
 from radmark.io.dicom_result import Reported as Reported
 from radmark.io.dicom_result import code_value as code_value
 
@@ -63,6 +64,7 @@ def write_dicom_sr(
     *,
     model: str,
     measurements: Sequence[Reported] = (),
+    refused: Sequence[Refused] = (),
     frame_number: int | None = None,
 ) -> None:
     """Write the report of one image.
@@ -73,6 +75,7 @@ def write_dicom_sr(
         prediction: in that image's frame.
         model: name and version of what placed the points.
         measurements: what was computed from them.
+        refused: what was not, and why; it is told at the landmarks it would rest on, as a report holds numbers only.
         frame_number: 1-based, of a multi-frame image.
 
     Raises:
@@ -80,13 +83,18 @@ def write_dicom_sr(
             not a number.
     """
     with hushed():
-        sr = _report(image, prediction, model, measurements, frame_number)
+        sr = _report(image, prediction, model, measurements, refused, frame_number)
         with replacing(path) as temporary:
             sr.save_as(temporary, enforce_file_format=True)
 
 
 def _report(
-    image: Path, prediction: Prediction, model: str, measurements: Sequence[Reported], frame_number: int | None
+    image: Path,
+    prediction: Prediction,
+    model: str,
+    measurements: Sequence[Reported],
+    refused: Sequence[Refused],
+    frame_number: int | None,
 ) -> Any:
     """The report as a pydicom data set."""
     hd = highdicom()
@@ -157,7 +165,8 @@ def _report(
                 else []
             )
             spot = region("POINT", prediction.landmarks.points[k : k + 1], name)
-            groups.append(group("Probe", name, side, spot, numbers))
+            notes = [r.words for r in refused if name in r.of]
+            groups.append(group("Probe", name, side, spot, numbers, notes))
     mm_from = None
     if spacing is not None:
         level = hd.sr.CodedConcept(code_value(spacing.source.value), CODING_SCHEME, SPACING_WORDS[spacing.source])

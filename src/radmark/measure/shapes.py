@@ -196,8 +196,7 @@ def _said(result: Result, at: FloatArray, scale: FloatArray) -> tuple[Sequence[s
 def _defined(result: Result, at: FloatArray) -> Sequence[str]:
     """Lines of what a user defined (`define`), from its points in their order, in millimetres or square pixels.
 
-    A point of two lines stands once. With three, the first line is from the first to the second; which the other one is the number
-    tells.
+    A point of two lines stands once. Of three, the first two make the first line; which one makes the other, the number tells.
     """
     if len(at) < 3:
         return ("0-1",)
