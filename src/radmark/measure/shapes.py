@@ -114,7 +114,7 @@ def shape_of(result: Result, landmarks: Landmarks) -> Shape:
     rim = _rim(result, at, scale)
     lines, feet = _lines(result, at, scale, None if rim is None else rim[0])
     if rim is not None and "anteversion" in result.key and math.isfinite(rim[1]):
-        ellipse = _ellipse(*rim[0], rim[1], scale)
+        ellipse = _ellipse(rim[0][0], rim[0][1], rim[1], scale)
         if landmarks.frame.holds(ellipse).all():
             return Shape("ELLIPSE", ellipse, lines)
     whole = None
@@ -230,9 +230,9 @@ def _rim(result: Result, at: FloatArray, scale: FloatArray) -> tuple[FloatArray,
             return None
         half = found.long * found.along
         return np.stack([found.centre - half, found.centre + half]) / scale, found.short / found.long
-    ends = [rim.pop(name) for name in ("superolateral", "inferomedial")]
+    one, other = (rim.pop(name) for name in ("superolateral", "inferomedial"))
     others = np.array(list(rim.values())).reshape(-1, 2)
-    return np.stack(ends) / scale, math.sin(math.radians(anteversion_from_rim_deg(*ends, others)))
+    return np.stack([one, other]) / scale, math.sin(math.radians(anteversion_from_rim_deg(one, other, others)))
 
 
 def _ellipse(one_end: Point, other_end: Point, short_to_long: float, scale: FloatArray) -> FloatArray:
