@@ -13,7 +13,7 @@ from radmark import RESEARCH_USE, __version__
 from radmark.core import Frame, Landmarks, Radiograph
 from radmark.core.frame import FloatArray
 from radmark.io.dicom import FLAGS
-from radmark.io.dicom_result import SPACING_WORDS, Refused, Reported
+from radmark.io.dicom_result import SPACING_WORDS, Reported
 
 PREDICTION = (255, 69, 58)
 TRUTH = (64, 156, 255)
@@ -129,7 +129,7 @@ def annotated(
     measurements: Sequence[Reported],
     *,
     model: str,
-    refused: Sequence[Refused] = (),
+    remarks: Sequence[str] = (),
 ) -> Image.Image:
     """A film of its own size with everything that was found on it, and beside it the numbers and what they rest on.
 
@@ -141,7 +141,7 @@ def annotated(
         landmarks: on its frame.
         measurements: on its frame.
         model: name and version of what placed the points.
-        refused: what was not computed, and why.
+        remarks: what else has to be known of all of it, in words.
     """
     frame = radiograph.frame
     larger = -(-_SMALLEST // max(frame.width, frame.height))
@@ -178,7 +178,7 @@ def annotated(
 
     mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
     foot = [
-        *(r.words for r in refused),
+        *remarks,
         RESEARCH_USE,
         f"radmark {__version__}, {model}",
         mm,

@@ -180,11 +180,16 @@ class Predict:
         from radmark.console import err
         from radmark.draw import annotated
         from radmark.io.atomic import replacing
+        from radmark.io.dicom import FLAGS
         from radmark.io.dicom_pr import write_dicom_pr
         from radmark.io.dicom_sc import write_dicom_sc
         from radmark.io.dicom_sr import write_dicom_sr
 
         measurements, refused = _reported(results, prediction.landmarks), _refused(results)
+        # What every result says has room on a picture once.
+        shared = [flag for flag in (results[0].flags if results else ()) if all(flag in r.flags for r in results)]
+        shown = [FLAGS[flag] for flag in radiograph.flags]
+        remarks = [*(r.words for r in refused), *(flag for flag in shared if flag not in shown)]
         if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
             raise InputError(
                 "the film's pixels hold text, which may name the patient",
@@ -211,11 +216,11 @@ class Predict:
                     prediction,
                     model=model,
                     measurements=measurements,
-                    refused=refused,
+                    remarks=remarks,
                     frame_number=self.frame,
                 )
         if "png" in to or "sc" in to:
-            picture = annotated(radiograph, prediction.landmarks, measurements, model=model, refused=refused)
+            picture = annotated(radiograph, prediction.landmarks, measurements, model=model, remarks=remarks)
             if "png" in to:
                 with replacing(to["png"]) as temporary:
                     picture.save(temporary)

@@ -19,7 +19,6 @@ from radmark.io.atomic import replacing
 from radmark.io.dicom import shown_inverted
 from radmark.io.dicom_result import (
     SPACING_WORDS,
-    Refused,
     Reported,
     finish,
     highdicom,
@@ -40,7 +39,7 @@ def write_dicom_pr(
     *,
     model: str,
     measurements: Sequence[Reported] = (),
-    refused: Sequence[Refused] = (),
+    remarks: Sequence[str] = (),
     frame_number: int | None = None,
 ) -> None:
     """Write the presentation state of one image.
@@ -51,14 +50,14 @@ def write_dicom_pr(
         prediction: in that image's frame.
         model: name and version of what placed the points.
         measurements: what was computed from them; a line that leaves the image is cut at its edge.
-        refused: what was not computed, and why.
+        remarks: what else has to be known of all of it, in words.
         frame_number: 1-based, of a multi-frame image.
 
     Raises:
         InputError: highdicom is not installed, the image is in colour or none of this frame, or a point lies outside it.
     """
     with hushed():
-        state = _state(image, prediction, model, measurements, refused, frame_number)
+        state = _state(image, prediction, model, measurements, remarks, frame_number)
         with replacing(path) as temporary:
             state.save_as(temporary, enforce_file_format=True)
 
@@ -68,7 +67,7 @@ def _state(
     prediction: Prediction,
     model: str,
     measurements: Sequence[Reported],
-    refused: Sequence[Refused],
+    remarks: Sequence[str],
     frame_number: int | None,
 ) -> Any:
     """The presentation state as a pydicom data set."""
@@ -125,7 +124,7 @@ def _state(
     )
 
     source_of_mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
-    said = [RESEARCH_USE, f"{model[:64]}, {source_of_mm}", *(r.words for r in refused)]
+    said = [RESEARCH_USE, f"{model[:64]}, {source_of_mm}", *remarks]
     notice = hd.pr.TextObject(
         "\r\n".join(said)[:_LONGEST],
         "PIXEL",
