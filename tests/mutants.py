@@ -310,6 +310,8 @@ MUTANTS = (
         'wrong = [stem for stem in both if there[f"{stem}_right"][0] > there[f"{stem}_left"][0]]',
         "wrong: list[str] = []",
         "measure/test_sanity.py",
+    ),
+    Mutant(
         "CVAT's corner taken for a pixel's centre",
         "io/cvat.py",
         "x - 0.5, y - 0.5",
@@ -343,6 +345,8 @@ MUTANTS = (
         "_, owner = np.unique(owner, return_inverse=True)",
         "owner = np.arange(len(owner))",
         "agree/test_agreement.py::test_intervals_are_by_patient_not_by_film",
+    ),
+    Mutant(
         "an exported graph that puts the odd pixel of the padding on the other side",
         "infer/export.py",
         "pad = torch.floor((side - size) / 2)",
@@ -355,6 +359,8 @@ MUTANTS = (
         "(points + 0.5) * (side / config.data.size) - 0.5 - pad",
         "points * (side / config.data.size) - pad",
         "infer/test_export.py::test_the_graph_before_it_is_traced_gives_the_predictors_points",
+    ),
+    Mutant(
         "points from the pixel's centre where DICOM counts from its corner",
         "io/dicom_result.py",
         "return np.asarray(points, np.float64) + 0.5",
@@ -367,6 +373,20 @@ MUTANTS = (
         "share = float((at[int(point)] - a) * scale @ axis / (axis @ axis))",
         "share = float((at[int(point)] - a) @ (b - a) / ((b - a) @ (b - a)))",
         "measure/test_shapes.py::test_square_is_square_in_millimetres_where_pixels_are_not",
+    ),
+    Mutant(
+        "the other bone's line for a user's own angle",
+        "measure/shapes.py",
+        'min(("1-2", "0-2"), key',
+        'max(("1-2", "0-2"), key',
+        "measure/test_shapes.py::test_what_a_user_defined_is_drawn_by_its_own_lines",
+    ),
+    Mutant(
+        "a typed spacing that hides the header's calibration",
+        "measure/calibrate.py",
+        "or used is None or used.source is header.source:",
+        "or used is None or used.source is not SpacingSource.KNOWN_DISTANCE:",
+        "measure/test_command.py",
     ),
     Mutant(
         "a study's own UID left in a copy without the patient",
