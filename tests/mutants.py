@@ -375,6 +375,20 @@ MUTANTS = (
         "measure/test_shapes.py::test_square_is_square_in_millimetres_where_pixels_are_not",
     ),
     Mutant(
+        "the other bone's line for a user's own angle",
+        "measure/shapes.py",
+        'min(("1-2", "0-2"), key',
+        'max(("1-2", "0-2"), key',
+        "measure/test_shapes.py::test_what_a_user_defined_is_drawn_by_its_own_lines",
+    ),
+    Mutant(
+        "a typed spacing that hides the header's calibration",
+        "measure/calibrate.py",
+        "or used.source is header.source",
+        "or used.source is not SpacingSource.KNOWN_DISTANCE",
+        "measure/test_command.py",
+    ),
+    Mutant(
         "a study's own UID left in a copy without the patient",
         "privacy/deidentify.py",
         "return self.uid(str(element.value)) if element.value else None",

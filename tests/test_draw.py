@@ -175,13 +175,15 @@ def test_the_list_says_research_use_model_version_and_where_the_millimetres_come
         np.zeros((900, 1200), np.uint8), Frame(1200, 900, Spacing(0.5, 0.5, SpacingSource.DICOM_DETECTOR)),
         flags=("lossy_compression", "spacing_at_detector"),
     )  # fmt: skip
-    annotated(flat, marked(flat, 600, 100), [measured([[1, 1], [9, 9]])], model="run-7")
+    remark = "not computable: leg-length discrepancy: right and left look swapped"
+    annotated(flat, marked(flat, 600, 100), [measured([[1, 1], [9, 9]])], model="run-7", remarks=[remark])
     text = " ".join(" ".join(said).split())
     assert RESEARCH_USE in text
     assert f"radmark {__version__}, run-7" in text
     assert "mm: DICOM, on the detector; smaller in the patient" in text
     assert "1 a length: 4.2 mm" in text
     assert FLAGS["lossy_compression"] in text
+    assert remark in text
 
 
 def test_many_names_at_one_place_do_not_hide_each_other():

@@ -124,7 +124,12 @@ _SAID = ("spacing_at_detector", "spacing_assumed_geometry", "spacing_of_unknown_
 
 
 def annotated(
-    radiograph: Radiograph, landmarks: Landmarks, measurements: Sequence[Reported], *, model: str
+    radiograph: Radiograph,
+    landmarks: Landmarks,
+    measurements: Sequence[Reported],
+    *,
+    model: str,
+    remarks: Sequence[str] = (),
 ) -> Image.Image:
     """A film of its own size with everything that was found on it, and beside it the numbers and what they rest on.
 
@@ -136,6 +141,7 @@ def annotated(
         landmarks: on its frame.
         measurements: on its frame.
         model: name and version of what placed the points.
+        remarks: what else has to be known of all of it, in words.
     """
     frame = radiograph.frame
     larger = -(-_SMALLEST // max(frame.width, frame.height))
@@ -172,6 +178,7 @@ def annotated(
 
     mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
     foot = [
+        *remarks,
         RESEARCH_USE,
         f"radmark {__version__}, {model}",
         mm,

@@ -24,6 +24,7 @@ import pytest
 from PIL import Image
 
 from dicom_files import film
+from programs import run
 from radmark import cli
 from radmark.core import Landmarks, Prediction, Radiograph, Scheme
 from radmark.core.dataset import Case, Dataset
@@ -43,11 +44,13 @@ NAME = "PLANTEDNAME"
 class Perfect:
     """What `Predictor` is to the command line."""
 
-    scheme = Scheme.from_names(tuple(TRUTH), "hip")
+    def __init__(self, points: dict[str, tuple[float, float]] = TRUTH) -> None:
+        self.points = points
+        self.scheme = Scheme.from_names(tuple(points), "hip")
 
     def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        points = Landmarks.present(self.scheme, radiograph.frame, np.array(list(TRUTH.values())))
-        return Prediction(name, points, np.full(len(TRUTH), 0.9))
+        points = Landmarks.present(self.scheme, radiograph.frame, np.array(list(self.points.values())))
+        return Prediction(name, points, np.full(len(self.points), 0.9))
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,125 @@ def test_measurements_go_beside_the_points_with_where_their_millimetres_come_fro
     assert again.code == 0
     (tmp_path / "new.csv").unlink()  # its measurements are still somebody's
     assert "already" in radmark("predict", "run", image.parent, "--out", tmp_path / "new.csv", "--measure").err
+
+
+CONTRADICTING = TRUTH | {  # the lesser trochanters have each other's names
+    "lesser_trochanter_right": TRUTH["lesser_trochanter_left"], "lesser_trochanter_left": TRUTH["lesser_trochanter_right"],
+    "femoral_head_left": (690.0, 680.0),
+    "femoral_shaft_proximal_left": (740.0, 850.0), "femoral_shaft_distal_left": (740.0, 1000.0),
+    "cup_rim_upper_1_left": (716.0, 655.5), "cup_rim_upper_2_left": (684.0, 672.0), "cup_rim_lower_1_left": (722.0, 664.0),
+}  # fmt: skip
+
+
+def groups_of(report: Path) -> dict[tuple[str, str], tuple[list[float], set[str]]]:
+    """(finding, side) -> its numbers and its words, by pydicom alone."""
+    found: dict[tuple[str, str], tuple[list[float], set[str]]] = {}
+
+    def walk(item: Any) -> None:
+        if item.get("ConceptNameCodeSequence") and item.ConceptNameCodeSequence[0].CodeValue == "125007":
+            (finding,) = (i for i in item.ContentSequence if i.ConceptNameCodeSequence[0].CodeValue == "121071")
+            name = finding.ConceptCodeSequence[0].CodeMeaning
+            words = {e.value for e in item.iterall() if e.keyword == "TextValue"}
+            numbers = [float(e.value) for e in item.iterall() if e.keyword == "NumericValue"]
+            side = next((w.removeprefix("side: ") for w in words if w.startswith("side: ")), "")
+            assert (name, side) not in found
+            found[name, side] = (numbers, words)
+        for child in item.get("ContentSequence", []):
+            walk(child)
+
+    walk(pydicom.dcmread(report))
+    return found
+
+
+def test_every_format_and_radmark_measure_tell_the_same_results_flags_and_reasons(
+    radmark: Radmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_: (Perfect(CONTRADICTING), lambda: "run-7"))
+    image = hip(
+        tmp_path / "study" / "IM1",
+        PatientOrientation=["L", "F"],
+        LossyImageCompression="01",
+        LossyImageCompressionRatio="30",
+    )
+    for out in ("r.csv", "r.json"):
+        assert radmark("predict", "run", image.parent, "--out", tmp_path / out, "--measure").code == 0
+    words = ("measure", tmp_path / "r.csv", "--images", image.parent, "--out")
+    assert radmark(*words, tmp_path / "m.csv").code == 0
+    assert radmark(*words, tmp_path / "m.json").code == 0
+    for kind, end in (("dcm-all", ""), ("png", "a.png")):
+        assert radmark("predict", "run", image, "--out", tmp_path / "o" / end, "--format", kind).code == 0
+
+    rows = table(tmp_path / "r.measurements.csv")
+    assert rows == table(tmp_path / "m.csv")  # the table it wrote, measured again
+    (predicted,) = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["images"]
+    (measured,) = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
+    assert predicted["measurements"] == measured["measurements"]
+    for row, result in zip(rows, measured["measurements"], strict=True):
+        assert set(row) == {"image_name", *result}
+        for column, value in result.items():
+            told = "; ".join(value) if isinstance(value, list) else "" if value is None else value
+            assert row[column] == (f"{told:.6g}" if isinstance(told, float) else told), (row["key"], column)
+
+    by_key = {(row["key"], row["side"]): row for row in rows}
+    legs = by_key["leg_length_discrepancy", ""]
+    assert legs["value"] == ""
+    assert legs["reason"].startswith("right and left look swapped, lesser_trochanter_right lies to the patient's left")
+    offset = by_key["femoral_offset", "left"]
+    assert (offset["value"], offset["unit"], offset["mm_from"], offset["scale_sd_percent"]) == (
+        "25",
+        "mm",
+        "dicom-detector",
+        "2.5",
+    )
+    assert "smaller in the patient" in offset["flags"]
+    for row in rows:
+        assert "compressed with loss" in row["flags"]
+        assert "orientation unknown" not in row["flags"]  # the header says it
+
+    groups = groups_of(tmp_path / "o" / "IM1.sr.dcm")
+    with_value = {(m["title"], m["side"] or ""): m for m in measured["measurements"] if m["value"] is not None}
+    landmarks = {(name.replace("_", " "), "") for name in CONTRADICTING}
+    assert set(groups) == set(with_value) | landmarks
+    assert len(with_value) >= 8
+    for key, m in with_value.items():
+        numbers, said = groups[key]
+        assert numbers == [pytest.approx(m["value"], abs=5e-5)]
+        assert {*m["flags"], f"against: {m['line']}", f"positive: {m['sign']}", f"after: {m['source']}"} <= said
+        assert (m["mm_from"] is None) == (not any(w.startswith("millimetres from: ") for w in said))
+        assert (m["published"] == "") == (f"published: {m['published']}" not in said)
+    why = f"not computable: leg-length discrepancy: {legs['reason']}"
+    assert why in groups["lesser trochanter left", ""][1]
+    assert why not in groups["femoral head left", ""][1]
+    state = pydicom.dcmread(tmp_path / "o" / "IM1.pr.dcm")
+    shown = [t.UnformattedTextValue for a in state.GraphicAnnotationSequence for t in a.get("TextObjectSequence", [])]
+    assert any(why in text for text in shown)
+    assert sum(": " in t and "research" not in t for t in shown) == len(with_value)
+    for file, checker in (
+        (n, c) for n, c in (("sr", "dciodvfy"), ("sr", "dsrdump"), ("pr", "dciodvfy"), ("pr", "dcmpschk"))
+    ):
+        lines = run(checker, str(tmp_path / "o" / f"IM1.{file}.dcm")).splitlines()
+        # Of a pelvis the checker wants a side, which it has not (docs/reports.md).
+        assert [s for s in lines if s.startswith(("Error", "E:")) and "Laterality" not in s] == []
+
+
+def test_key_points_for_coco_are_whole_where_the_centre_of_a_pixel_is_meant(radmark: Radmark, tmp_path: Path) -> None:
+    image = hip(tmp_path / "study" / "IM1")
+    words = ("predict", "run", image.parent, "--format", "coco", "--out", tmp_path / "points.json")
+    assert "no place for measurements" in radmark(*words, "--measure").err
+    assert not (tmp_path / "points.json").exists()
+    assert radmark(*words).code == 0
+    tree = json.loads((tmp_path / "points.json").read_text(encoding="utf-8"))
+    assert tree["images"] == [{"id": 1, "file_name": "IM1", "width": 1000, "height": 1100}]
+    (category,) = tree["categories"]
+    assert category["keypoints"] == list(TRUTH)
+    (found,) = tree["annotations"]
+    assert (found["image_id"], found["category_id"], found["num_keypoints"]) == (1, category["id"], 7)
+    assert found["keypoints"][:6] == [400, 700, 2, 640, 700, 2]  # the lit pixel: column 400, row 700
+    assert found["keypoints"][0::3] == [x for x, _ in TRUTH.values()]
+    assert found["keypoints"][1::3] == [y for _, y in TRUTH.values()]
+    assert found["score"] == pytest.approx(0.9)
+    assert "already" in radmark(*words).err
+    assert "coco" in radmark("predict", "run", image, "--out", tmp_path / "a.txt").err
 
 
 def test_a_png_says_nothing_of_left_and_right_and_every_measurement_says_so(radmark: Radmark, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dicom_files import film
 from programs import run
 from radmark import __version__
 from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource
+from radmark.io.dicom_result import SPACING_WORDS
 from radmark.io.dicom_sr import CODE_LENGTH, Reported, code_value, write_dicom_sr
 
 pydicom = pytest.importorskip("pydicom")
@@ -114,6 +115,12 @@ def test_a_length_in_mm_says_in_a_code_where_its_millimetres_come_from_and_an_an
     }
     assert told["leg-length discrepancy"] == ["DICOM, on the detector; smaller in the patient"]
     assert told["Sharp angle"] == []
+
+
+def test_wherever_millimetres_come_from_there_are_words_for_it_that_fit_a_code() -> None:
+    assert set(SPACING_WORDS) == set(SpacingSource)
+    assert all(0 < len(words) <= 64 for words in SPACING_WORDS.values())
+    assert len(set(SPACING_WORDS.values())) == len(SPACING_WORDS)
 
 
 def test_the_image_library_lists_the_film_and_the_header_says_software_and_model(report: Path, tmp_path: Path) -> None:

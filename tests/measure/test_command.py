@@ -112,6 +112,47 @@ def test_a_headers_rows_and_columns_are_not_exchanged_and_its_detector_can_be_ma
     assert magnified["acetabular_offset left"]["mm_from"] == "magnification"
 
 
+@pytest.mark.parametrize("options", [["--spacing-mm", "0.2"], []])
+def test_a_calibration_in_the_header_that_is_set_aside_is_told_of_and_the_same_number_in_the_table_is_not(
+    tmp_path: Path, options: list[str]
+) -> None:
+    """0.14 mm on the detector, 0.12 by an object: a fiducial calibration."""
+    dicom_files.film(
+        tmp_path / "film.dcm", np.zeros((2000, 2000), np.uint16), ImagerPixelSpacing=[0.14, 0.14], PixelSpacing=[0.12, 0.12],
+        PixelSpacingCalibrationType="FIDUCIAL",
+    )  # fmt: skip
+    points = {"teardrop_right": (500.0, 800.0), "teardrop_left": (1300.0, 800.0), "femoral_head_left": (1500.0, 700.0)}
+
+    def height(column: str, *more: str) -> dict[str, str]:
+        made = table(tmp_path, points, column)
+        made.write_text(made.read_text(encoding="utf-8").replace("film.png", "film.dcm"), encoding="utf-8")
+        return run(made, tmp_path / "m.csv", "--overwrite", *more)["hip_centre_height left"]
+
+    own = height("0.12")
+    assert (own["value"], own["mm_from"]) == ("12", "dicom-fiducial")
+    assert "set aside" not in own["flags"]
+    replaced = height("0.12" if options else "0.2", *options)
+    assert (replaced["value"], replaced["mm_from"]) == ("20", "flag" if options else "table")
+    by = "given by the user" if options else "from the annotation table"
+    assert f"the header's own calibration, 0.12 x 0.12 mm a pixel, was set aside: these are {by}" in replaced["flags"]
+    ball = height("0.2", "--known-mm", "teardrop_right,teardrop_left,80", *options)
+    assert ball["flags"].count("set aside: these are from two points of known distance") == 1
+
+
+def test_the_side_and_the_display_are_what_a_dicom_file_says_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    dicom_files.film(
+        tmp_path / "film.dcm", np.zeros((2000, 2000), np.uint16), ImageLaterality="R", PatientOrientation=["R", "F"]
+    )
+    points = {"tibial_shaft_proximal": (900.0, 900.0), "tibial_shaft_distal": (900.0, 1900.0),
+              "tibial_plateau_medial": (820.0, 800.0), "tibial_plateau_lateral": (980.0, 780.0)}  # fmt: skip
+    made = table(tmp_path, points)
+    made.write_text(made.read_text(encoding="utf-8").replace("film.png", "film.dcm"), encoding="utf-8")
+    row = run(made, tmp_path / "m.csv")["ampta right"]
+    assert "orientation unknown" not in row["flags"]
+    assert "ampta left" in run(made, tmp_path / "l.csv", "--side", "left")
+    assert "orientation unknown" in run(made, tmp_path / "u.csv", "--display", "unknown")["ampta right"]["flags"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,14 +1,23 @@
 """What a measurement looks like on its film, by hand."""
 
 import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from radmark.core import Frame, Landmarks, Radiograph, Scheme, Spacing, SpacingSource
+from radmark.io import read_scheme, shipped_schemes
 from radmark.io.dicom import FLAGS
 from radmark.measure import MEASURES, Result, measure
+from radmark.measure.cup import otherwise
+from radmark.measure.define import read_measures
 from radmark.measure.film import measure_film
+from radmark.measure.hip import against_other_side
+from radmark.measure.measure import Reference
 from radmark.measure.shapes import LINES, Shape, shape_of
 
 HIP = {
@@ -35,8 +44,8 @@ def shape(landmarks: Landmarks, key: str) -> Shape:
 def test_every_measurement_of_the_catalog_has_its_lines_between_points_it_needs() -> None:
     assert set(LINES) == {m.key for m in MEASURES}
     for m in MEASURES:
-        for number in "".join(LINES[m.key]).replace("s", "").replace("|", "-").split("-"):
-            assert all(int(digit) < len(m.needs) for digit in number)
+        points = {name.replace("{s}", "right") for name in m.needs}  # a result names each once
+        assert all(int(digit) < len(points) for word in LINES[m.key] for digit in re.findall(r"\d+", word))
 
 
 def test_an_offset_is_the_line_from_the_head_square_to_the_shafts_axis_which_is_lengthened_to_meet_it() -> None:
@@ -117,3 +126,214 @@ def test_what_the_film_says_of_its_millimetres_and_pixels_goes_with_what_it_spoi
     assert FLAGS["spacing_not_believed"] not in angle.flags
     assert FLAGS["lossy_compression"] in angle.flags
     assert not any("text" in flag for flag in length.flags)
+
+
+# ------------------------------------------------------------------------------- rows of the knee, the child and the free ellipse
+
+
+def one(points: dict[str, tuple[float, float]], key: str, spacing: Spacing | None = None, **more: Any) -> Shape:
+    landmarks = placed(points, spacing)
+    (found,) = (r for r in measure(landmarks, display="standard", **more) if r.key == key and r.value is not None)
+    return shape_of(found, landmarks)
+
+
+def told(lines: Sequence[np.ndarray]) -> list[list[list[float]]]:
+    return [np.round(line, 6).tolist() for line in lines]
+
+
+def test_a_slope_is_drawn_against_the_perpendicular_it_is_measured_from() -> None:
+    """The shaft is upright, the plateau falls 10 px on 60 backwards: the viewer's two lines make atan(10 / 60), not its rest."""
+    knee = {
+        "tibial_shaft_proximal_left": (200.0, 200.0), "tibial_shaft_distal_left": (200.0, 350.0),
+        "tibial_plateau_anterior_left": (170.0, 100.0), "tibial_plateau_posterior_left": (230.0, 110.0),
+    }  # fmt: skip
+    found = one(knee, "posterior_tibial_slope")
+    axis, plateau, square = told(found.lines)
+    assert axis == [[200, 100], [200, 350]]
+    assert plateau == [[170, 100], [230, 110]]
+    assert square == [[170, 100], [200, 100]]
+    assert found.points.tolist() == [*plateau, *square]
+    a, b = found.points[1] - found.points[0], found.points[3] - found.points[2]
+    assert math.degrees(math.acos(a @ b / np.hypot(*a) / np.hypot(*b))) == pytest.approx(math.degrees(math.atan(1 / 6)))
+
+
+def test_the_length_of_a_bone_is_one_line_and_of_a_limb_are_two() -> None:
+    leg = {
+        "femoral_head_right": (100.0, 20.0), "femoral_notch_right": (110.0, 180.0),
+        "tibial_spines_right": (112.0, 190.0), "talus_right": (100.0, 380.0),
+    }  # fmt: skip
+    assert told(one(leg, "femur_length").lines) == [[[100, 20], [110, 180]]]
+    assert one(leg, "femur_length").points.tolist() == [[100, 20], [110, 180]]
+    assert told(one(leg, "limb_length").lines) == [[[100, 20], [110, 180]], [[112, 190], [100, 380]]]
+
+
+def test_the_roof_of_a_childs_acetabulum_is_drawn_from_its_own_cartilage() -> None:
+    child = {
+        "triradiate_right": (150.0, 200.0), "triradiate_left": (350.0, 200.0), "acetabular_rim_lateral_right": (100.0, 180.0),
+        "acetabular_rim_lateral_left": (390.0, 185.0),
+    }  # fmt: skip
+    landmarks = placed(child)
+    by_side = {r.side: r for r in measure(landmarks, display="standard") if r.key == "acetabular_index"}
+    assert told(shape_of(by_side["right"], landmarks).lines)[1] == [[150, 200], [100, 180]]
+    assert told(shape_of(by_side["left"], landmarks).lines)[1] == [[350, 200], [390, 185]]
+
+
+def test_the_depth_of_an_acetabulum_is_square_on_its_opening() -> None:
+    hip = {
+        "teardrop_left": (200.0, 200.0), "sourcil_lateral_left": (300.0, 200.0), "acetabulum_deepest_left": (240.0, 165.0),
+    }  # fmt: skip
+    assert told(one(hip, "acetabular_depth_width").lines) == [[[200, 200], [300, 200]], [[240, 165], [240, 200]]]
+
+
+def test_the_cup_of_a_cross_table_film_is_told_against_the_tables_perpendicular() -> None:
+    film = {
+        "table_caudal": (50.0, 380.0), "table_cranial": (450.0, 380.0), "cup_face_anterior_left": (260.0, 200.0),
+        "cup_face_posterior_left": (240.0, 300.0),
+    }  # fmt: skip
+    found = one(film, "cup_anteversion_cross_table")
+    assert told(found.lines)[-1] == [[240, 300], [240, 380]]
+    a, b = found.points[1] - found.points[0], found.points[3] - found.points[2]
+    undirected = math.degrees(math.acos(abs(a @ b) / np.hypot(*a) / np.hypot(*b)))
+    assert undirected == pytest.approx(math.degrees(math.atan(20 / 100)))
+
+
+def rim(centre: tuple[float, float], spacing: Spacing | None = None) -> dict[str, tuple[float, float]]:
+    """Eight points on an ellipse of 100 and 30 mm (or px) at 40 degrees, on the patient's left."""
+    along = np.array([math.cos(math.radians(40)), -math.sin(math.radians(40))])
+    across = np.array([along[1], -along[0]])
+    names = {"superolateral": 0, "inferomedial": 180, "upper_1": 45, "upper_2": 90, "upper_3": 135, "lower_1": 315,
+             "lower_2": 270, "lower_3": 225}  # fmt: skip
+    scale = np.ones(2) if spacing is None else np.array([spacing.x_mm, spacing.y_mm])
+    points: dict[str, tuple[float, float]] = {}
+    for name, degrees in names.items():
+        t = math.radians(degrees)
+        x, y = np.array(centre) + (50 * math.cos(t) * along + 15 * math.sin(t) * across) / scale
+        points[f"cup_rim_{name}_left"] = (float(x), float(y))
+    return points
+
+
+@pytest.mark.parametrize("spacing", [None, Spacing(0.5, 0.4, SpacingSource.FLAG)])
+def test_a_rim_all_round_is_drawn_as_the_ellipse_through_all_its_points(spacing: Spacing | None) -> None:
+    points = {"teardrop_right": (60.0, 300.0), "teardrop_left": (250.0, 300.0), **rim((330.0, 200.0), spacing)}
+    for key in ("cup_anteversion_ellipse", "cup_anteversion"):
+        found = one(points, key, spacing)
+        assert found.kind == "ELLIPSE"
+        a, b = (found.points[1] - found.points[0]) / 2, (found.points[3] - found.points[2]) / 2
+        assert a @ b == pytest.approx(0, abs=1e-6)
+        assert found.points[:2].mean(axis=0) == pytest.approx([330, 200])
+        for name in (n for n in points if n.startswith("cup")):
+            at = np.array(points[name]) - [330, 200]
+            assert (at @ a / (a @ a)) ** 2 + (at @ b / (b @ b)) ** 2 == pytest.approx(1)
+    for key in ("cup_inclination_ellipse", "cup_inclination"):
+        found = one(points, key, spacing)
+        assert (found.kind, len(found.lines)) == ("POLYLINE", 2)
+        ends = {tuple(np.round(end, 6)) for end in found.points[2:]}
+        assert ends == {tuple(np.round(points[f"cup_rim_{n}_left"], 6)) for n in ("superolateral", "inferomedial")}
+
+
+def test_another_definition_of_the_cup_lies_on_the_same_ellipse_and_no_viewer_is_told_to_measure_it() -> None:
+    points = {"teardrop_right": (60.0, 300.0), "teardrop_left": (250.0, 300.0), **rim((330.0, 200.0))}
+    landmarks = placed(points)
+    rows = {
+        r.key: r for r in measure(landmarks, display="standard", measures=otherwise("operative")) if r.value is not None
+    }
+    assert shape_of(rows["cup_anteversion_operative_ellipse"], landmarks).kind == "ELLIPSE"
+    assert len(rows) == 4
+    tilted = shape_of(rows["cup_inclination_operative"], landmarks)
+    assert told(tilted.lines)[0] == [[60, 300], [250, 300]]
+    assert len(tilted.points) == 10  # four would be a Cobb angle, and the film's is another
+
+
+# ---------------------------------------------------------------------------------------- the operated side, and a user's own
+
+
+BOTH = {
+    "teardrop_right": (200.0, 200.0), "teardrop_left": (300.0, 200.0),
+    "lesser_trochanter_right": (160.0, 320.0), "lesser_trochanter_left": (340.0, 330.0),
+    "femoral_head_right": (150.0, 180.0), "femoral_head_left": (350.0, 180.0),
+    "femoral_shaft_proximal_right": (120.0, 250.0), "femoral_shaft_distal_right": (120.0, 350.0),
+    "femoral_shaft_proximal_left": (385.0, 250.0), "femoral_shaft_distal_left": (385.0, 350.0),
+    "ischium_right": (190.0, 260.0), "ischium_left": (310.0, 260.0),
+}  # fmt: skip
+
+
+def operated(**more: Any) -> dict[str, tuple[Result, Shape]]:
+    landmarks = placed(BOTH)
+    rows = measure(landmarks, display="standard", measures=against_other_side("left"), **more)
+    return {r.key.removesuffix("_operated_minus_other"): (r, shape_of(r, landmarks)) for r in rows}
+
+
+def test_an_operated_side_is_drawn_with_the_side_it_is_told_against() -> None:
+    found = operated()
+    assert len(found) == 6
+    assert told(found["leg_length"][1].lines) == [
+        [[160, 200], [340, 200]], [[340, 330], [340, 200]], [[160, 320], [160, 200]],
+    ]  # fmt: skip
+    shafts, feet = told(found["femoral_offset"][1].lines)[:2], told(found["femoral_offset"][1].lines)[2:]
+    assert shafts == [[[385, 180], [385, 350]], [[120, 180], [120, 350]]]
+    assert feet == [[[350, 180], [385, 180]], [[150, 180], [120, 180]]]
+    assert told(found["acetabular_offset"][1].lines)[0] == [[150, 200], [350, 200]]
+    assert len(found["global_offset"][1].lines) == 7
+    for _, shape in found.values():
+        assert len(shape.points) > 2  # no viewer shows one line's length for a difference of two
+
+
+def test_another_line_of_the_pelvis_is_drawn_where_it_lies() -> None:
+    ischial = operated(reference="bi-ischial")
+    base, *feet = told(ischial["acetabular_offset"][1].lines)
+    assert base == [[150, 260], [350, 260]]
+    assert sorted(feet) == sorted(
+        [[[350, 180], [350, 260]], [[150, 180], [150, 260]], [[300, 200], [300, 260]], [[200, 200], [200, 260]]]
+    )
+    level = operated(reference="image-horizontal")
+    assert told(level["leg_length"][1].lines) == [
+        [[160, 320], [340, 320]], [[340, 330], [340, 320]], [[160, 320], [160, 320]],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ('kind = "distance"\npoints = ["a", "b"]', ["ab"]),
+        ('kind = "angle"\nlines = [["a", "b"], ["c", "d"]]', ["ab", "cd"]),
+        ('kind = "angle"\nlines = [["a", "b"], ["a", "c"]]', ["ab", "ac"]),  # not b to c
+        ('kind = "angle"\nlines = [["a", "b"], ["b", "c"]]', ["ab", "bc"]),
+        ('kind = "ratio"\nlines = [["a", "b"], ["c", "a"]]\nunit = "%"', ["ab", "ac"]),
+        ('kind = "ratio"\nlines = [["a", "b"], ["c", "b"]]', ["ab", "bc"]),
+    ],
+)
+def test_what_a_user_defined_is_drawn_by_its_own_lines(words: str, lines: list[str], tmp_path: Path) -> None:
+    points = {"a": (100.0, 100.0), "b": (200.0, 110.0), "c": (240.0, 300.0), "d": (130.0, 320.0)}
+    (tmp_path / "my.toml").write_text(f'[[measure]]\nkey = "mine"\n{words}\n', encoding="utf-8")
+    landmarks = placed(points)
+    (found,) = measure(landmarks, display="standard", measures=read_measures(tmp_path / "my.toml"))
+    drawn = told(shape_of(found, landmarks).lines)
+    assert drawn == [[list(points[one]), list(points[other])] for one, other in lines]
+
+
+def test_a_users_distance_across_a_line_is_that_line_lengthened_and_the_way_to_it(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(
+        '[[measure]]\nkey = "mine"\nkind = "projection"\nline = ["a", "b"]\nfrom = "a"\nto = "c"\ndirection = "across"\n',
+        encoding="utf-8",
+    )
+    landmarks = placed({"a": (100.0, 100.0), "b": (100.0, 200.0), "c": (160.0, 250.0)})
+    (found,) = measure(landmarks, display="standard", measures=read_measures(tmp_path / "my.toml"))
+    shape = shape_of(found, landmarks)
+    assert told(shape.lines) == [[[100, 100], [100, 250]], [[160, 250], [100, 250]]]
+    assert shape.points.tolist() == [[160, 250], [100, 250]]  # 60 px, the value
+
+
+@pytest.mark.parametrize("scheme", shipped_schemes())
+def test_whatever_the_points_every_result_with_a_value_has_lines(scheme: str) -> None:
+    names = read_scheme(scheme).names
+    rng = np.random.default_rng(len(names))
+    measures = (*MEASURES, *against_other_side("left"), *otherwise("anatomic", 5.0))
+    for k, reference in enumerate(get_args(Reference)):
+        frame = Frame(500, 400, Spacing(0.3, 0.2, SpacingSource.FLAG) if k else None)
+        landmarks = Landmarks.of(Scheme.from_names(names), frame, {n: tuple(rng.uniform(3, 390, 2)) for n in names})
+        for display in ("standard", "mirrored"):
+            for r in measure(landmarks, side="left", display=display, measures=measures, reference=reference):
+                if r.value is not None:
+                    shape = shape_of(r, landmarks)
+                    assert shape.lines or shape.kind == "ELLIPSE"
+                    assert np.isfinite(np.concatenate([shape.points, *shape.lines])).all()

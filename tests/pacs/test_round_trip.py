@@ -28,7 +28,7 @@ from radmark.core import InputError
 from radmark.infer import Predictor
 from radmark.io import read_image, read_scheme
 from radmark.io.dicom_sr import report_uid
-from radmark.measure.reported import reported
+from radmark.measure.reported import reported, results_of
 from radmark.model import build
 from radmark.pacs.client import Archive, echo, send
 from radmark.pacs.web import WebArchive, fetch
@@ -129,7 +129,7 @@ def test_the_report_in_the_archive_has_the_numbers_of_the_direct_prediction(
 
     radiograph = read_image(image)
     prediction = Predictor.load(run)("film", radiograph)
-    measurements = reported(prediction.landmarks, radiograph)
+    measurements = reported(results_of(image, prediction.landmarks, radiograph), prediction.landmarks)
     assert len(measurements) > 10
     ds = pydicom.dcmread(image)
     (uid,) = station.reports(image)

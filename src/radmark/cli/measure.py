@@ -31,11 +31,11 @@ class Measure:
     """Landmarks to take from the table: a shipped scheme's name or a TOML file."""
 
     side: Literal["left", "right"] | None = None
-    """The patient's side, for films of one side."""
+    """The patient's side, for films of one side; by default what a DICOM file says."""
 
-    display: Literal["standard", "mirrored", "unknown"] = "unknown"
-    """Whether the patient's right is on the left of the picture (standard) or on its right; if nobody says, standard is assumed
-    and every result says so."""
+    display: Literal["standard", "mirrored", "unknown"] | None = None
+    """Whether the patient's right is on the left of the picture (standard) or on its right; by default what a DICOM file says. If
+    nobody says, standard is assumed and every result says so."""
 
     spacing_mm: str | None = None
     """Millimetres per pixel, V or X,Y. Wins over the table and the files."""
@@ -92,13 +92,14 @@ class Measure:
     def run(self) -> int:
         """Measure and write."""
         from radmark.console import out
-        from radmark.io import read_dataset, read_scheme
+        from radmark.io import read_dataset, read_header, read_scheme
         from radmark.io.atomic import claim_file
         from radmark.io.measurements import write_measurements_csv, write_measurements_json
-        from radmark.measure import MEASURES, measure
-        from radmark.measure.calibrate import calibrate
+        from radmark.measure import MEASURES
+        from radmark.measure.calibrate import calibrate, set_aside
         from radmark.measure.cup import otherwise
         from radmark.measure.define import read_measures
+        from radmark.measure.film import measure_film
         from radmark.measure.hip import against_other_side
         from radmark.measure.measure import SCALE_SD_PERCENT
         from radmark.measure.scatter import scatter_of
@@ -139,15 +140,18 @@ class Measure:
                 )
             except InputError as error:
                 raise error.at(file=error.file or case.name) from error
-            results[case.name] = measure(
+            header = read_header(case.image)
+            replaced = set_aside(header and header.spacing, film.landmarks.frame.spacing)
+            results[case.name] = measure_film(
                 film.landmarks,
+                header,
                 sd_px=sds,
                 side=self.side,
                 display=self.display,
                 measures=measures,
                 reference=self.pelvic_reference,
                 scale_sd_percent=self._scale_sd_percent(film.sd_percent or SCALE_SD_PERCENT),
-                mm_flags=film.flags,
+                mm_flags=tuple(dict.fromkeys((*film.flags, *replaced))),
             )
         if not any(results.values()):
             raise InputError(

@@ -46,13 +46,14 @@ class Predict:
     a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format. .parquet,
     for an archive of images: a batch, see --engine."""
 
-    format: Literal["csv", "json", "png", "dcm", "gsps", "sc", "dcm-all", "parquet"] | None = None
-    """Of --out; by default told by its suffix. gsps: a DICOM presentation state, which viewers lay over the film; sc: the
-    annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each image in a folder."""
+    format: Literal["csv", "json", "coco", "png", "dcm", "gsps", "sc", "dcm-all", "parquet"] | None = None
+    """Of --out; by default told by its suffix. coco: key points, in a .json of its own; gsps: a DICOM presentation state, which
+    viewers lay over the film; sc: the annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each
+    image in a folder."""
 
     measure: bool = False
-    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. The other formats always
-    have them."""
+    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. COCO has no place for
+    them, and the other formats always have them."""
 
     burned_in_ok: bool = False
     """Write pictures of films whose pixels hold text, by their own word. Look first: it may name the patient."""
@@ -93,18 +94,22 @@ class Predict:
         from radmark.batch.pipeline import Job, predict_each
         from radmark.console import err, out
         from radmark.io import IMAGE_SUFFIXES
-        from radmark.io.dicom import is_dicom
-        from radmark.measure.film import measure_film
+        from radmark.measure.reported import results_of
 
         suffix = self.format or self.out.suffix.removeprefix(".").lower()
         if suffix == "parquet" or self.engine is not None:
             return self._batch(suffix)
-        if suffix not in ("csv", "json", *FILES_AN_IMAGE):
+        if suffix not in ("csv", "json", "coco", *FILES_AN_IMAGE):
             raise InputError(
                 "the format to write is not known",
                 file=self.out,
                 value=suffix,
-                remedy="End --out in .csv, .json, .png or .dcm, or give --format",
+                remedy="End --out in .csv, .json, .png or .dcm, or give --format: "
+                f"{', '.join(('csv', 'json', 'coco', *FILES_AN_IMAGE))}",
+            )
+        if suffix == "coco" and self.measure:
+            raise InputError(
+                "COCO has no place for measurements", file=self.out, remedy="Leave out --measure, or write json or csv"
             )
         spacing = parse_spacing(self.spacing_mm)
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
@@ -122,11 +127,10 @@ class Predict:
                     predictions.append(outcome.found())
                     if radiograph is None:
                         continue
+                    results = results_of(path, predictions[-1].landmarks, radiograph)
                     if suffix in FILES_AN_IMAGE:
-                        self._results(outs[name], path, radiograph, predictions[-1], model())
+                        self._results(outs[name], path, radiograph, predictions[-1], results, model())
                     elif self.measure:
-                        display = None if is_dicom(path) else "unknown"
-                        results = measure_film(predictions[-1].landmarks, radiograph, display=display)
                         measured[name] = (results, radiograph.flags)
                 except InputError as error:
                     if not self.skip_bad:
@@ -134,7 +138,7 @@ class Predict:
                     err.print(f"left out: {error}")
                 else:
                     if audit is not None:
-                        audit(path, radiograph, predictions[-1], outs[name].get("sr"))
+                        audit(path, radiograph, results, outs[name].get("sr"))
         if not predictions:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
         self._tables(suffix, predictions, measured)
@@ -175,7 +179,7 @@ class Predict:
         return 0
 
     def _tables(self, suffix: str, predictions: "Sequence[Prediction]", measured: "dict[str, Measured]") -> None:
-        from radmark.io import write_predictions_csv, write_predictions_json
+        from radmark.io import write_predictions_coco, write_predictions_csv, write_predictions_json
         from radmark.io.measurements import measurements_tree, write_measurements_csv
 
         if suffix == "json":
@@ -184,6 +188,8 @@ class Predict:
                 for name, (results, flags) in measured.items()
             }
             write_predictions_json(self.out, predictions, more)
+        elif suffix == "coco":
+            write_predictions_coco(self.out, predictions)
         elif suffix == "csv":
             write_predictions_csv(self.out, predictions)
             if self.measure:
@@ -220,7 +226,13 @@ class Predict:
         return outs
 
     def _results(
-        self, to: "dict[str, Path]", image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str
+        self,
+        to: "dict[str, Path]",
+        image: Path,
+        radiograph: "Radiograph",
+        prediction: "Prediction",
+        results: "Sequence[Result]",
+        model: str,
     ) -> None:
         """Write what one image has files of its own for."""
         import numpy as np
@@ -228,11 +240,17 @@ class Predict:
         from radmark.console import err
         from radmark.draw import annotated
         from radmark.io.atomic import replacing
+        from radmark.io.dicom import FLAGS
         from radmark.io.dicom_pr import write_dicom_pr
         from radmark.io.dicom_sc import write_dicom_sc
-        from radmark.measure.reported import reported
+        from radmark.io.dicom_sr import write_dicom_sr
+        from radmark.measure.reported import refused, reported
 
-        measurements = reported(prediction.landmarks, radiograph)
+        measurements, without = reported(results, prediction.landmarks), refused(results)
+        # What every result says has room on a picture once.
+        shared = [flag for flag in (results[0].flags if results else ()) if all(flag in r.flags for r in results)]
+        shown = [FLAGS[flag] for flag in radiograph.flags]
+        remarks = [*(r.words for r in without), *(flag for flag in shared if flag not in shown)]
         if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
             raise InputError(
                 "the film's pixels hold text, which may name the patient",
@@ -240,35 +258,36 @@ class Predict:
                 remedy="Look at it, and give --burned-in-ok if it does not; or write another format",
             )
         if "sr" in to:
-            self._report(to["sr"], image, radiograph, prediction, model)
+            write_dicom_sr(
+                to["sr"],
+                image,
+                prediction,
+                model=model,
+                measurements=measurements,
+                refused=without,
+                frame_number=self.frame,
+            )
         if "gsps" in to:
             if len(to) > 1 and "colour" in radiograph.flags:
                 err.print(f"{image}: no presentation state, which a picture in colour cannot have")
             else:
                 write_dicom_pr(
-                    to["gsps"], image, prediction, model=model, measurements=measurements, frame_number=self.frame
+                    to["gsps"],
+                    image,
+                    prediction,
+                    model=model,
+                    measurements=measurements,
+                    remarks=remarks,
+                    frame_number=self.frame,
                 )
         if "png" in to or "sc" in to:
-            picture = annotated(radiograph, prediction.landmarks, measurements, model=model)
+            picture = annotated(radiograph, prediction.landmarks, measurements, model=model, remarks=remarks)
             if "png" in to:
                 with replacing(to["png"]) as temporary:
                     picture.save(temporary)
             else:
                 pixels = np.asarray(picture)
                 write_dicom_sc(to["sc"], image, radiograph.frame, pixels, model=model, frame_number=self.frame)
-
-    def _report(self, to: Path, image: Path, radiograph: "Radiograph", prediction: "Prediction", model: str) -> None:
-        from radmark.io.dicom_sr import write_dicom_sr
-        from radmark.measure.reported import reported
-
-        write_dicom_sr(
-            to,
-            image,
-            prediction,
-            model=model,
-            measurements=reported(prediction.landmarks, radiograph),
-            frame_number=self.frame,
-        )
 
 
 class _Audit:
@@ -279,11 +298,10 @@ class _Audit:
 
         self._log, self._model_sha256 = AuditLog(log), model_sha256(run)
 
-    def __call__(self, path: Path, radiograph: "Radiograph", prediction: "Prediction", report: Path | None) -> None:
+    def __call__(self, path: Path, radiograph: "Radiograph", results: "Sequence[Result]", report: Path | None) -> None:
         import hashlib
 
         from radmark.io.dicom import instance_uid
-        from radmark.measure.reported import reported
         from radmark.privacy.audit import Processed
 
         with path.open("rb") as stream:
@@ -294,7 +312,7 @@ class _Audit:
             file_sha256=file_sha256,
             image_uid=instance_uid(path),
             millimetres_from=None if spacing is None else str(spacing.source),
-            measurements=len(reported(prediction.landmarks, radiograph)),
+            measurements=sum(r.value is not None for r in results),
             flags=radiograph.flags,
             report_uid=None if report is None else instance_uid(report),
         )

@@ -10,6 +10,7 @@ from radmark.io.exchange import of_predictions as of_predictions
 from radmark.io.exchange import to_dataset as to_dataset
 from radmark.io.images import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from radmark.io.images import MAX_PIXELS as MAX_PIXELS
+from radmark.io.images import read_header as read_header
 from radmark.io.images import read_image as read_image
 from radmark.io.images import read_size as read_size
 from radmark.io.images import read_spacing as read_spacing

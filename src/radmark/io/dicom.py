@@ -170,20 +170,37 @@ def read_dicom(path: Path, *, frame: int | None, max_pixels: int) -> DicomImage:
         pixels = _pixels(ds, path, (frame or 1) - 1, flags)
         spacing = _spacing(ds, flags)
         _describe(ds, flags)
-        side = {"L": "left", "R": "right"}.get(_word(ds, "ImageLaterality") or _word(ds, "Laterality"))
         view = _word(ds, "ViewPosition") or None
-        return DicomImage(pixels, spacing, view if view in ("AP", "PA", "LL", "RL") else None, side, tuple(flags))
+        return DicomImage(pixels, spacing, view if view in ("AP", "PA", "LL", "RL") else None, _side(ds), tuple(flags))
 
 
-def read_dicom_header(path: Path, *, max_pixels: int) -> tuple[int, int, Spacing | None]:
-    """Width, height and believable spacing, without decoding a pixel.
+@dataclass(frozen=True)
+class DicomHeader:
+    """What a file says without a pixel being decoded: size, and as `DicomImage` spacing, side and flags (no flags of pixels)."""
+
+    width: int
+    height: int
+    spacing: Spacing | None
+    side: str | None
+    flags: tuple[str, ...]
+
+
+def read_dicom_header(path: Path, *, max_pixels: int) -> DicomHeader:
+    """Size, believable spacing, side and flags, without decoding a pixel.
 
     Raises:
         InputError: as `read_dicom`, as far as the header shows it.
     """
     with _opened(path, "header") as ds:
         _checked(ds, path, max_pixels)
-        return int(ds.Columns), int(ds.Rows), _spacing(ds, [])
+        flags = (
+            ["colour"]
+            if int(ds.get("SamplesPerPixel", 1)) > 1 or _word(ds, "PhotometricInterpretation") == "PALETTE COLOR"
+            else []
+        )
+        spacing = _spacing(ds, flags)
+        _describe(ds, flags)
+        return DicomHeader(int(ds.Columns), int(ds.Rows), spacing, _side(ds), tuple(flags))
 
 
 def read_stored(path: Path, *, max_pixels: int) -> tuple[Any, NDArray[Any]]:
@@ -468,6 +485,10 @@ def _spacing(ds: Any, flags: list[str]) -> Spacing | None:
     if spacing is None and aspect is not None and aspect[0] != aspect[1]:
         flags.append("pixels_not_square")
     return spacing
+
+
+def _side(ds: Any) -> str | None:
+    return {"L": "left", "R": "right"}.get(_word(ds, "ImageLaterality") or _word(ds, "Laterality"))
 
 
 def _describe(ds: Any, flags: list[str]) -> None:

@@ -28,6 +28,9 @@ from radmark.io.dicom_result import (
     source_of,
 )
 
+_LONGEST = 1024
+"""Characters of a text (VR ST)."""
+
 
 def write_dicom_pr(
     path: Path,
@@ -36,6 +39,7 @@ def write_dicom_pr(
     *,
     model: str,
     measurements: Sequence[Reported] = (),
+    remarks: Sequence[str] = (),
     frame_number: int | None = None,
 ) -> None:
     """Write the presentation state of one image.
@@ -46,19 +50,25 @@ def write_dicom_pr(
         prediction: in that image's frame.
         model: name and version of what placed the points.
         measurements: what was computed from them; a line that leaves the image is cut at its edge.
+        remarks: what else has to be known of all of it, in words.
         frame_number: 1-based, of a multi-frame image.
 
     Raises:
         InputError: highdicom is not installed, the image is in colour or none of this frame, or a point lies outside it.
     """
     with hushed():
-        state = _state(image, prediction, model, measurements, frame_number)
+        state = _state(image, prediction, model, measurements, remarks, frame_number)
         with replacing(path) as temporary:
             state.save_as(temporary, enforce_file_format=True)
 
 
 def _state(
-    image: Path, prediction: Prediction, model: str, measurements: Sequence[Reported], frame_number: int | None
+    image: Path,
+    prediction: Prediction,
+    model: str,
+    measurements: Sequence[Reported],
+    remarks: Sequence[str],
+    frame_number: int | None,
 ) -> Any:
     """The presentation state as a pydicom data set."""
     hd = highdicom()
@@ -114,10 +124,11 @@ def _state(
     )
 
     source_of_mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
+    said = [RESEARCH_USE, f"{model[:64]}, {source_of_mm}", *remarks]
     notice = hd.pr.TextObject(
-        f"{RESEARCH_USE}\r\n{model[:64]}, {source_of_mm}",
+        "\r\n".join(said)[:_LONGEST],
         "PIXEL",
-        bounding_box=(0.0, 0.0, float(frame.width), max(1.0, frame.height / 20)),
+        bounding_box=(0.0, 0.0, float(frame.width), max(1.0, frame.height * len(said) / 40)),
         text_justification="LEFT",
     )
     layer("NOTICE", hd.color.CIELabColor(100, 0, 0), [], [notice])

@@ -29,6 +29,9 @@ SPACING_WORDS = {
     SpacingSource.FLAG: "given by the user",
     SpacingSource.TABLE: "from the annotation table",
     SpacingSource.KNOWN_DISTANCE: "from two points of known distance",
+    SpacingSource.KNOWN_HEAD: "from the prosthetic head's known diameter",
+    SpacingSource.KNOWN_BALL: "from a marker ball's known diameter",
+    SpacingSource.MAGNIFICATION: "on the detector, divided by a stated magnification",
     SpacingSource.FILE: "from a spacing file",
     SpacingSource.DICOM_FIDUCIAL: "DICOM, calibrated by an object of known size",
     SpacingSource.DICOM_GEOMETRY: "DICOM, by an assumed depth in the patient",
@@ -78,6 +81,27 @@ class Reported:
         digits = 2 if self.unit == "" else 1
         number = f"{round(self.value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a zero
         return f"{self.name}{side}: {number}{'°' if self.unit == 'deg' else f' {self.unit}'.rstrip()}"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Measurements that have no number though all their landmarks are there.
+
+    Args:
+        names: of the measurements, in words.
+        reason: why, in words.
+        of: the landmarks they would be computed from.
+    """
+
+    names: tuple[str, ...]
+    reason: str
+    of: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """ "not computable: Tönnis angle, left: right and left look swapped, …"; of more than three, how many."""
+        what = "; ".join(self.names) if len(self.names) <= 3 else f"{len(self.names)} measurements"
+        return f"not computable: {what}: {self.reason}"
 
 
 def code_value(name: str) -> str:

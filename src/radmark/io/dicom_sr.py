@@ -31,6 +31,7 @@ from radmark.io.dicom_result import (
     made_by,
     source_of,
 )
+from radmark.io.dicom_result import Refused as Refused
 from radmark.io.dicom_result import Reported as Reported
 from radmark.io.dicom_result import code_value as code_value
 
@@ -64,6 +65,7 @@ def write_dicom_sr(
     *,
     model: str,
     measurements: Sequence[Reported] = (),
+    refused: Sequence[Refused] = (),
     frame_number: int | None = None,
     uid: str | None = None,
 ) -> None:
@@ -75,6 +77,7 @@ def write_dicom_sr(
         prediction: in that image's frame.
         model: name and version of what placed the points.
         measurements: what was computed from them.
+        refused: what was not, and why; it is told at the landmarks it would rest on, as a report holds numbers only.
         frame_number: 1-based, of a multi-frame image.
         uid: the report's SOP Instance UID; its other new UIDs follow from it, so that a report written twice is one object.
             None: all are new.
@@ -84,7 +87,7 @@ def write_dicom_sr(
             not a number.
     """
     with hushed():
-        sr = _report(image, prediction, model, measurements, frame_number, uid)
+        sr = _report(image, prediction, model, measurements, refused, frame_number, uid)
         with replacing(path) as temporary:
             sr.save_as(temporary, enforce_file_format=True)
 
@@ -100,6 +103,7 @@ def _report(
     prediction: Prediction,
     model: str,
     measurements: Sequence[Reported],
+    refused: Sequence[Refused],
     frame_number: int | None,
     uid: str | None,
 ) -> Any:
@@ -175,7 +179,8 @@ def _report(
                 else []
             )
             spot = region("POINT", prediction.landmarks.points[k : k + 1], name)
-            groups.append(group("Probe", name, side, spot, numbers))
+            notes = [r.words for r in refused if name in r.of]
+            groups.append(group("Probe", name, side, spot, numbers, notes))
     mm_from = None
     if spacing is not None:
         level = hd.sr.CodedConcept(code_value(spacing.source.value), CODING_SCHEME, SPACING_WORDS[spacing.source])

@@ -23,7 +23,7 @@ from PIL import Image
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing
 from radmark.core.radiograph import Radiograph
-from radmark.io.dicom import DICOM_SUFFIXES, is_dicom, read_dicom, read_dicom_header
+from radmark.io.dicom import DICOM_SUFFIXES, DicomHeader, is_dicom, read_dicom, read_dicom_header
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *DICOM_SUFFIXES)
 """Lower-case suffixes of the image files radmark reads."""
@@ -101,7 +101,8 @@ def read_size(path: Path) -> tuple[int, int]:
         InputError: as `read_image`, as far as the header shows it.
     """
     if is_dicom(path):
-        return read_dicom_header(path, max_pixels=MAX_PIXELS)[:2]
+        header = read_dicom_header(path, max_pixels=MAX_PIXELS)
+        return header.width, header.height
     with _opened(path) as (file, format_):
         return format_.header(file, path).upright_size
 
@@ -112,7 +113,16 @@ def read_spacing(path: Path) -> Spacing | None:
     Raises:
         InputError: as `read_size`.
     """
-    return read_dicom_header(path, max_pixels=MAX_PIXELS)[2] if is_dicom(path) else None
+    return read_dicom_header(path, max_pixels=MAX_PIXELS).spacing if is_dicom(path) else None
+
+
+def read_header(path: Path) -> DicomHeader | None:
+    """What a DICOM file says of its film; None for other files, which say nothing.
+
+    Raises:
+        InputError: as `read_size`.
+    """
+    return read_dicom_header(path, max_pixels=MAX_PIXELS) if is_dicom(path) else None
 
 
 # ---------------------------------------------------------------------------------------------------------- opening

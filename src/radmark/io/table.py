@@ -337,6 +337,16 @@ def _image_path(row: Row, folder: Path) -> Path:
         raise error.at(file=row.file, row=row.number, column="image_name") from error
 
 
+def _with_its_source(spacing: Spacing | None, path: Path) -> Spacing | None:
+    """A table's millimetres that are the file's own, as `radmark predict` writes them, rest on what the file's rest on."""
+    if spacing is not None and spacing.source is not SpacingSource.TABLE:
+        return spacing
+    own = read_spacing(path)
+    if spacing is None or (own is not None and (own.x_mm, own.y_mm) == (spacing.x_mm, spacing.y_mm)):
+        return own
+    return spacing
+
+
 def _case(
     row: Row, path: Path, columns: _Columns, spacings: _Spacings, absent_corner_px: float | None, notes: _Notes
 ) -> Case | None:
@@ -348,7 +358,7 @@ def _case(
     marks = [notes.attempt("point", _mark, row, name, absent_corner_px) for name in columns.scheme.names]
     if size is None:
         return None
-    frame = Frame(*size, spacing or read_spacing(path))
+    frame = Frame(*size, _with_its_source(spacing, path))
     notes.attempt("image-size", _check_size, row, path, frame)
     for name, mark in zip(columns.scheme.names, marks, strict=True):
         if mark is not None:

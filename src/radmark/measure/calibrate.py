@@ -13,6 +13,7 @@ import numpy as np
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing, SpacingSource
 from radmark.core.landmarks import Landmarks
+from radmark.io.dicom_result import SPACING_WORDS
 from radmark.measure.ellipse import fit_circle
 from radmark.measure.scatter import FloatArray, SdPx, covariance_of, propagated, scaled
 
@@ -106,14 +107,23 @@ def _by_object(landmarks: Landmarks, source: SpacingSource, text: str, sd_px: Sd
             remedy="Place them, or leave this film out",
         )
     x_mm, y_mm = shape * true_mm / shown
-    flags: tuple[str, ...] = ()
-    if old is not None and old.source is SpacingSource.DICOM_FIDUCIAL:
-        flags = (f"the header's own calibration, {old.x_mm:g} x {old.y_mm:g} mm a pixel, was set aside for the film's",)
+    new = Spacing(float(x_mm), float(y_mm), source)
     covariance = covariance_of(sd_px, names)
     sd = None if covariance is None else propagated(_size, at, scaled(covariance, shape))
-    return Calibrated(
-        _on(landmarks, Spacing(float(x_mm), float(y_mm), source)), flags, None if sd is None else 100 * sd / shown
-    )
+    return Calibrated(_on(landmarks, new), set_aside(old, new), None if sd is None else 100 * sd / shown)
+
+
+def set_aside(header: Spacing | None, used: Spacing | None) -> tuple[str, ...]:
+    """The flag of millimetres that are used in place of a calibration by an object in the header; none where there is none."""
+    if (
+        header is None
+        or header.source is not SpacingSource.DICOM_FIDUCIAL
+        or used is None
+        or used.source is header.source
+    ):
+        return ()
+    size = f"{header.x_mm:g} x {header.y_mm:g} mm a pixel"
+    return (f"the header's own calibration, {size}, was set aside: these are {SPACING_WORDS[used.source]}",)
 
 
 def _size(at: FloatArray) -> float:

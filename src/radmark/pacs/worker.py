@@ -74,7 +74,7 @@ def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[
 
     from radmark.io import read_image
     from radmark.io.dicom_sr import report_uid, write_dicom_sr
-    from radmark.measure.reported import reported
+    from radmark.measure.reported import refused, reported, results_of
 
     predictor, model, sha256 = loaded
     wanted = ["SOPInstanceUID", "NumberOfFrames", "Manufacturer"]
@@ -84,10 +84,12 @@ def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[
     frame = frame if int(head.get("NumberOfFrames") or 1) > 1 else None
     radiograph = read_image(image, frame=frame)
     prediction = predictor("image", radiograph)
-    measurements = reported(prediction.landmarks, radiograph)
+    results = results_of(image, prediction.landmarks, radiograph)
+    measurements = reported(results, prediction.landmarks)
     uid = report_uid(str(head.SOPInstanceUID), sha256, frame)
     write_dicom_sr(
-        report, image, prediction, model=model, measurements=measurements, frame_number=frame, uid=uid
+        report, image, prediction, model=model, measurements=measurements, refused=refused(results),
+        frame_number=frame, uid=uid,
     )  # fmt: skip
     with image.open("rb") as stream:
         file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
