@@ -26,7 +26,9 @@ CEPH = {
 HIP = {
     "femoral_head_medial": (0.335, 0.42), "femoral_head_lateral": (0.25, 0.41), "femoral_neck": (0.25, 0.45),
     "cup_rim_superolateral": (0.245, 0.375), "cup_rim_inferomedial": (0.325, 0.455), "cup_rim_third": (0.305, 0.395),
-    "stem_proximal": (0.215, 0.52), "stem_distal": (0.215, 0.70),
+    "stem_proximal": (0.215, 0.52), "stem_distal": (0.215, 0.70), "acetabular_rim_lateral": (0.245, 0.36),
+    "acetabulum_deepest": (0.355, 0.40), "obturator_foramen_medial": (0.44, 0.60),
+    "obturator_foramen_lateral": (0.37, 0.59),
 }  # fmt: skip
 LEG = {
     "femoral_head": (0.30, 0.12), "femoral_shaft_proximal": (0.25, 0.35), "femoral_shaft_distal": (0.27, 0.75),
@@ -36,6 +38,23 @@ LEG = {
 }  # fmt: skip
 KNEE = {"femoral_shaft_proximal": [0.472, 0.10], "femoral_shaft_distal": [0.475, 0.32],
         "tibial_shaft_proximal": [0.485, 0.86], "tibial_shaft_distal": [0.48, 1.066]}  # fmt: skip
+
+CUP = {
+    "teardrop_right": [0.33, 0.62], "teardrop_left": [0.67, 0.62], "cup_rim_superolateral": [0.10, 0.42],
+    "cup_rim_inferomedial": [0.29, 0.62], "cup_rim_upper_1": [0.16, 0.40], "cup_rim_upper_2": [0.22, 0.44],
+    "cup_rim_upper_3": [0.27, 0.52], "cup_rim_lower_1": [0.11, 0.50], "cup_rim_lower_2": [0.16, 0.58],
+    "cup_rim_lower_3": [0.22, 0.63], "head_rim_1": [0.13, 0.62], "head_rim_2": [0.18, 0.69], "head_rim_3": [0.26, 0.67],
+}  # fmt: skip
+CHILD = {"triradiate": (0.38, 0.50), "acetabular_rim_lateral": (0.28, 0.43)}
+CROSS_TABLE = {
+    "table_caudal": [0.1, 0.9], "table_cranial": [0.9, 0.9], "cup_face_anterior": [0.42, 0.3],
+    "cup_face_posterior": [0.52, 0.62],
+}  # fmt: skip
+SIDE_KNEE = {
+    "femoral_axis_proximal": [0.42, 0.08], "femoral_axis_distal": [0.45, 0.34], "tibial_shaft_proximal": [0.48, 0.72],
+    "tibial_shaft_distal": [0.47, 0.95], "tibial_plateau_anterior": [0.34, 0.57], "tibial_plateau_posterior": [0.62, 0.60],
+    "femoral_component_distal_anterior": [0.38, 0.5], "femoral_component_distal_posterior": [0.58, 0.51],
+}  # fmt: skip
 
 
 def both_sides(right: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
@@ -56,6 +75,10 @@ def layouts() -> dict[str, dict[str, list[float]]]:
         "hip-tha": found["pelvis-radiograph"] | both_sides(HIP),
         "knee-ap": found["knee-radiograph"] | KNEE,
         "long-leg": both_sides(LEG),
+        "cup-rim": CUP,
+        "hip-paediatric": both_sides(CHILD),
+        "hip-cross-table": CROSS_TABLE,
+        "knee-lateral": SIDE_KNEE,
     }
     for name, points in known.items():
         found[name] = {landmark: points[landmark] for landmark in read_scheme(name).names}

@@ -109,6 +109,12 @@ def check_parquet(path: Path, run: Path, films: Path) -> None:
 # ---- the pipeline -----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def workers_of_ray_find_what_tests_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [str(Path(workers_file).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(there))
+
+
 @pytest.mark.parametrize(("workers", "batch_size"), [(1, 1), (2, 1), (3, 4), (2, 16)])
 def test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth(
     run: Path, films: Path, workers: int, batch_size: int

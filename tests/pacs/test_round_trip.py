@@ -1,5 +1,6 @@
 """From a modality through the listener and its model into a real archive: the numbers, the time, and nobody's name."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -46,8 +47,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ModelConfig(encoder="mobilenet_v2", encoder_weights="none", decoder_channels=(16, 8, 8, 8, 8))
     config = Config(data=DataConfig(size=64), model=small, labels=LabelConfig(loss="softmax"))
     scheme = read_scheme("hip-native")
-    weights = build(small, len(scheme)).state_dict()
-    save(folder / MODEL_FILE, Checkpoint(config, scheme, weights, epoch=0, radius_px=3, facts={}))
+    net = build(small, len(scheme)).eval()
+    checkpoint = Checkpoint(config, scheme, net.state_dict(), epoch=0, radius_px=3, facts={})
+    # Where it finds the patient's right on the left's side, the two change places: swapped films are given no numbers.
+    x = Predictor(checkpoint, net, torch.device("cpu"))(
+        "film", read_image(planted(folder.parent / "film.dcm"))
+    ).landmarks
+    order = list(range(len(scheme)))
+    for right, left in scheme.pairs:
+        if x[right][0] > x[left][0]:
+            order[scheme.index(right)], order[scheme.index(left)] = scheme.index(left), scheme.index(right)
+    head = "unet.segmentation_head.0."
+    weights = {k: v[order] if k.startswith(head) else v for k, v in net.state_dict().items()}
+    save(folder / MODEL_FILE, dataclasses.replace(checkpoint, weights=weights))
     return folder
 
 

@@ -30,7 +30,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = { size = 64, validation_fraction = 0.25 }
         model = { encoder_weights = "none", decoder_channels = [16, 16, 16, 8, 8], levels = 3, stride = 2 }
         labels = { loss = "softmax" }
-        train = { epochs = 3, batch_size = 4, learning_rate = 1e-5, accelerator = "cpu", precision = "32-true" }
+        train = { epochs = 3, batch_size = 4, learning_rate = 1e-6, accelerator = "cpu", precision = "32-true" }
         """
     )
     return folder

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
+from radmark.agree.consensus import geometric_median
 from radmark.core import InputError
-from radmark.web.readers import Reader, consensus, geometric_median, read_readers
+from radmark.web.readers import Reader, consensus, read_readers
 
 
 def write(folder: Path, text: str) -> Path:

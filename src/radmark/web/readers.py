@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from radmark.agree.consensus import geometric_median
 from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray
 from radmark.web.films import matching
@@ -192,31 +193,3 @@ def consensus(points: FloatArray) -> Consensus:
             others = float(np.median(np.delete(distances, i)))
             outliers[i] = distances[i] > max(OUTLIER_FACTOR * others, OUTLIER_PX)
     return Consensus(middle, distances, outliers, float(np.median(distances)))
-
-
-def geometric_median(points: FloatArray) -> FloatArray:
-    """The (2,) point whose distances to (N, 2) points have the smallest sum; where several have, in the middle of them.
-
-    A point of several in one place is it where the others together pull with no more than as many unit forces; else
-    Weiszfeld's iteration finds it between the points (Vardi and Zhang, PNAS 97, 2000).
-    """
-    places, counts = np.unique(points, axis=0, return_counts=True)
-    best: list[FloatArray] = []
-    for place, count in zip(places, counts, strict=True):
-        offsets = places - place
-        distances = np.hypot(*offsets.T)
-        other = distances > 0
-        pull = (counts[other, None] * offsets[other] / distances[other, None]).sum(axis=0)
-        if np.hypot(*pull) <= count * (1 + 1e-12):
-            best.append(place)
-    if best:
-        return np.mean(best, axis=0)
-    middle = np.mean(points, axis=0)
-    for _ in range(1000):
-        distances = np.maximum(np.hypot(*(points - middle).T), 1e-9)
-        closer = (points / distances[:, None]).sum(axis=0) / (1 / distances).sum()
-        moved = float(np.hypot(*(closer - middle)))
-        middle = closer
-        if moved < 1e-9:
-            break
-    return middle
