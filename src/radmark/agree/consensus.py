@@ -45,7 +45,7 @@ def geometric_median(points: FloatArray) -> FloatArray:
         away = flat - place
         return np.where(there, np.hypot(away[..., 0], away[..., 1]), 0.0).sum(axis=0)
 
-    # Near the end the iteration creeps; Newton's steps on the same convex sum do not. Each is kept where it makes the sum smaller.
+    # Near the end the iteration creeps; Newton's steps on the same convex sum do not. One is kept where it lessens the sum.
     least = totals(at)
     for _ in range(_NEWTON):
         away = flat - at
