@@ -45,6 +45,7 @@ COMMANDS = (
     "deidentify",
     "serve",
     "benchmark",
+    "registry",
 )
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
