@@ -227,7 +227,7 @@ def table(head: Sequence[str], rows: Any) -> list[str]:
 
 def scheme_lines(scheme: Mapping[str, Any]) -> list[str]:
     """The scheme's part of a card."""
-    source = text(scheme["source"] or NOT_STATED)
+    source = text((scheme["source"] or NOT_STATED).rstrip("."))
     head = ["## Scheme", "", f"{text(scheme['name'])}, {len(scheme['landmarks'])} landmarks. Source: {source}.", ""]
     return [*head, *table(("landmark", "definition"), scheme["landmarks"].items())]
 
