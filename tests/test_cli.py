@@ -46,6 +46,7 @@ COMMANDS = (
     "deidentify",
     "serve",
     "benchmark",
+    "registry",
 )
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
@@ -475,7 +476,7 @@ def test_every_command_explains_itself(command: str) -> None:
     assert (
         "--out" in told
         or re.search(r"\bOUT\b", told.splitlines()[0])
-        or command in ("annotate", "check", "pacs", "serve")
+        or command in ("annotate", "check", "pacs", "serve", "registry")
     )
 
 

@@ -8,10 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
+from radmark.card import data_facts
 from radmark.core.dataset import Case, same_pixels
 from radmark.core.errors import InputError
 from radmark.core.landmarks import State
@@ -47,6 +48,7 @@ class Report:
         sizes: images by (width, height).
         spacing_mm: lowest and highest millimetres a pixel, x or y; None where unknown throughout.
         findings: all findings, those of the table first.
+        data: the data set in numbers, for its card; None where there is no row without an error.
     """
 
     annotations: Path
@@ -61,6 +63,7 @@ class Report:
     sizes: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
     spacing_mm: tuple[float, float] | None = None
     findings: tuple[Finding, ...] = ()
+    data: Mapping[str, Any] | None = None
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -156,6 +159,7 @@ def check_dataset(annotations: Path, images: Path, **options: Unpack[TableOption
         sizes=Counter((case.landmarks.frame.width, case.landmarks.frame.height) for case in cases),
         spacing_mm=(min(millimetres), max(millimetres)) if millimetres else None,
         findings=tuple(findings),
+        data=data_facts(cases, inspection.scheme, inspection.reader) if cases else None,
     )
 
 

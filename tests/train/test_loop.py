@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from radmark import checkpoint as store
+from radmark.card import CARD_FILES
 from radmark.config import Config
 from radmark.core import Case, Dataset, InputError, Radiograph
 from radmark.infer import Predictor
@@ -60,7 +62,15 @@ def test_a_run_holds_model_config_split_log_and_curves(squares: Squares, small: 
     run = tmp_path / "run"
     train(dataset, small, run, read, Silent())
     held = {path.name for path in run.iterdir()}
-    assert held == {"model.safetensors", "config.toml", "split.json", "log.csv", "curves.png", "tensorboard"}
+    assert held == {
+        "model.safetensors",
+        "config.toml",
+        "split.json",
+        "log.csv",
+        "curves.png",
+        "tensorboard",
+        *CARD_FILES,
+    }
     rows = list(csv.DictReader((run / "log.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert [row["radius_px"] for row in rows] == ["5", "4", "3"]  # 40, 30, 20 of 512, on a grid of 64: 5, 3.75, 2.5
@@ -68,6 +78,12 @@ def test_a_run_holds_model_config_split_log_and_curves(squares: Squares, small: 
     assert all(row["val_mean_radial_error_mm"] == "" for row in rows)  # no spacing, no millimetres
     split = json.loads((run / "split.json").read_text())
     assert (len(split["train"]), len(split["val"])) == (8, 2)
+    card = json.loads((run / "card.json").read_text())
+    assert card["model"]["sha256"] == hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+    assert card["data"]["split"]["val"] == {"images": 2, "patients": 2}
+    assert card["data"]["spacing_sources"] == {"not stated": 10}
+    assert card["evaluation"] is None
+    assert "square" not in (run / "card.md").read_text().replace("squares", "")  # no film by its name
 
 
 @pytest.mark.slow

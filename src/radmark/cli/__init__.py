@@ -26,6 +26,7 @@ from radmark.cli.measure import Measure
 from radmark.cli.pacs import Pacs
 from radmark.cli.phantom import Phantom
 from radmark.cli.predict import Predict
+from radmark.cli.registry import Registry
 from radmark.cli.serve import Serve
 from radmark.cli.train import DEFAULT_RECIPE, Train
 from radmark.config import Config, read_recipe
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Deidentify, subcommand("deidentify")]
             | Annotated[Serve, subcommand("serve")]
             | Annotated[Benchmark, subcommand("benchmark")]
+            | Annotated[Registry, subcommand("registry")]
         )
         command: Any = tyro.cli(
             commands,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Score a trained model against annotations: metrics.json, errors.csv and index.html, a page to look at."""
+    """Score a trained model against annotations: metrics.json, errors.csv, a model card and index.html, a page to look at."""
 
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """The folder `radmark train` made."""
@@ -34,12 +34,18 @@ class Evaluate:
     grid: Literal["source", "model"] = "source"
     """In whose pixels errors are counted: the image file's, or those of the square grid the model sees."""
 
+    agreement: Path | None = None
+    """The agreement.json of `radmark agree`, for the card: how far the readers are apart."""
+
     overwrite: bool = False
     """Replace what is in --out."""
 
     def run(self) -> int:
         """Predict, score, write the report, print the headline."""
+        from radmark.card import write_card
+        from radmark.checkpoint import model_sha256
         from radmark.console import err, out
+        from radmark.evaluate.card import evaluated, markdown, model_card, read_agreement
         from radmark.evaluate.metrics import point_errors, score
         from radmark.evaluate.report import REPORT_FILES, write_report
         from radmark.io.atomic import check_folder
@@ -47,6 +53,7 @@ class Evaluate:
         predictor = load_predictor(self.run_folder)
         dataset = _to_score(self.data, predictor, self.part)
         check_folder(self.out, overwrite=self.overwrite, ours=REPORT_FILES)
+        agreement = None if self.agreement is None else read_agreement(self.agreement)
         checkpoint = predictor.checkpoint
         trained_on = set(checkpoint.facts["training_images"].values()) | set(
             checkpoint.facts["validation_images"].values()
@@ -59,12 +66,13 @@ class Evaluate:
             if radiograph.pixel_hash in trained_on:
                 seen.append(case.name)
         size = checkpoint.config.data.size
+        errors = point_errors(dataset.cases, predictions)
         metrics = score(
-            point_errors(dataset.cases, predictions),
+            errors,
             reader=dataset.reader,
             grid_size=size if self.grid == "model" else None,
         )
-        warnings = [_flattery(seen, len(dataset))] if seen else []
+        warnings = [f"{_flattery(seen, len(dataset))} First of them: {', '.join(seen[:3])}"] if seen else []
         curves = self.run_folder / "curves.png"
         write_report(
             self.out,
@@ -78,6 +86,21 @@ class Evaluate:
             overwrite=self.overwrite,
             pictures={"Training": curves} if curves.is_file() else {},
         )
+        card = evaluated(
+            model_card(
+                checkpoint.config,
+                checkpoint.scheme,
+                checkpoint.facts,
+                epoch=checkpoint.epoch,
+                sha256=model_sha256(self.run_folder),
+            ),
+            dataset,
+            errors,
+            metrics,
+            agreement=agreement,
+            warnings=[_flattery(seen, len(dataset))] if seen else [],  # a card names no film
+        )
+        write_card(self.out, card, markdown(card))
         for line in metrics.headline():
             out.print(line)
         for line in warnings:
@@ -111,10 +134,7 @@ def _to_score(data: Annotations, predictor: "Predictor", part: str | None) -> "D
 
 
 def _flattery(seen: Sequence[str], total: int) -> str:
-    return (
-        f"{len(seen)} of these {total} images were used in training (the same pixels), so this score flatters. "
-        f"First of them: {', '.join(seen[:3])}"
-    )
+    return f"{len(seen)} of these {total} images were used in training (the same pixels), so this score flatters."
 
 
 def _facts(predictor: "Predictor", run: Path, data: Annotations) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """`radmark train`."""
 
+import contextlib
 import dataclasses
 import sys
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ class Train:
     overwrite: bool = False
     """Replace what is in --out."""
 
+    track: str | None = None
+    """Also tell an experiment tracker: mlflow:URI, a tracking server or a folder. TensorBoard's log is always written."""
+
     config: Config = dataclasses.field(default_factory=Config)
 
     def run(self) -> int:
@@ -40,13 +44,18 @@ class Train:
         out.print(f"{len(dataset)} radiographs, {len(dataset.scheme)} landmarks ({dataset.scheme.name})")
         need_torch()
         from radmark.checkpoint import MODEL_FILE, TRAINING_FILE
-        from radmark.train.loop import train
+        from radmark.train.loop import Watch, train
+        from radmark.train.track import Tracked, mlflow_uri
 
+        uri = None if self.track is None else mlflow_uri(self.track)
         model = self.out / MODEL_FILE
         try:
-            with TrainingProgress() as progress:
+            with contextlib.ExitStack() as stack:
+                watch: Watch = stack.enter_context(TrainingProgress())
+                if uri is not None:
+                    watch = stack.enter_context(Tracked(watch, uri, self.out, self.config, _warn))
                 kept = train(
-                    dataset, self.config, self.out, read_case, progress, resume=self.resume, overwrite=self.overwrite
+                    dataset, self.config, self.out, read_case, watch, resume=self.resume, overwrite=self.overwrite
                 )
         except KeyboardInterrupt:
             resumable = (self.out / TRAINING_FILE).is_file()
@@ -56,3 +65,9 @@ class Train:
         out.print(f"kept {epoch_words(kept.facts['history'][kept.epoch])}")
         out.print(f"{model}  (curves: {self.out / 'curves.png'}, log: {self.out / 'log.csv'})")
         return 0
+
+
+def _warn(words: str) -> None:
+    from radmark.console import err
+
+    err.print(f"Warning: {words}")

@@ -76,6 +76,20 @@ class PointErrors:
         """(N,) a number for each image's patient, 0, 1, … by sorted patient name."""
         return np.unique([case.patient for case in self.cases], return_inverse=True)[1].astype(np.int64)
 
+    def rows(self, indices: Sequence[int]) -> "PointErrors":
+        """Only these images, at least one."""
+        rows = np.array(indices, dtype=np.int64)
+        return PointErrors(
+            cases=tuple(self.cases[n] for n in indices),
+            predictions=tuple(self.predictions[n] for n in indices),
+            offset_px=self.offset_px[rows],
+            offset_mm=self.offset_mm[rows],
+            scored=self.scored[rows],
+            found=self.found[rows],
+            absent=self.absent[rows],
+            absent_placed=self.absent_placed[rows],
+        )
+
 
 def pooled(parts: Sequence[PointErrors]) -> PointErrors:
     """Errors of several runs on films of one scheme as one: folds, or seeds that predict the same films again.
@@ -419,6 +433,19 @@ def image_means(errors: FloatArray) -> FloatArray:
     count = there.sum(axis=1)
     total = np.where(there, errors, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def worst_first(errors: PointErrors, distance: FloatArray) -> list[int]:
+    """Rows of the images with scored points, the worst first: a landmark that was not found at all is worse than any distance.
+
+    Args:
+        errors: the images.
+        distance: their (N, K) radial errors.
+    """
+    means = image_means(distance)
+    lost = (errors.scored & ~errors.found).sum(axis=1)
+    scored = np.flatnonzero(errors.scored.any(axis=1)).tolist()
+    return sorted(scored, key=lambda n: (-lost[n], -np.nan_to_num(means[n], nan=np.inf)))
 
 
 def paper_rmse(offset: FloatArray) -> float | None:

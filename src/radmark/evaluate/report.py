@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from radmark.card import CARD_FILES
 from radmark.core import Case, Dataset, InputError, Landmarks, Prediction, Radiograph, State
 from radmark.core.frame import FloatArray
 from radmark.draw import Region, overlay
@@ -25,6 +26,7 @@ from radmark.evaluate.metrics import (
     point_errors,
     radial,
     spearman,
+    worst_first,
 )
 from radmark.io.atomic import claim_folder, write_text
 from radmark.page import ACCENT, CARD, DOTS, INK, MUTED, Chart, chart, empty_chart, plain, template
@@ -41,8 +43,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-REPORT_FILES = ("metrics.json", "errors.csv", "index.html")
-"""What a report's folder holds."""
+REPORT_FILES = ("metrics.json", "errors.csv", "index.html", *CARD_FILES)
+"""What a report's folder holds; the cards are `radmark evaluate`'s."""
 
 
 def write_report(
@@ -165,11 +167,8 @@ def _page(
 
 def _worst_and_typical(errors: PointErrors, distance: FloatArray) -> tuple[list[int], list[int]]:
     """Rows of the images to show: the worst first, and those nearest to the median image. None is in both."""
-    scored = np.flatnonzero(errors.scored.any(axis=1))
     means = image_means(distance)
-    lost = (errors.scored & ~errors.found).sum(axis=1)
-    # An image with a landmark that was not found at all is worse than any distance.
-    ranked = sorted(scored.tolist(), key=lambda n: (-lost[n], -np.nan_to_num(means[n], nan=np.inf)))
+    ranked = worst_first(errors, distance)
     worst = ranked[: min(SHOWN_IMAGES, len(ranked) // 2)]
     rest = [n for n in ranked[len(worst) :] if np.isfinite(means[n])]
     median = float(np.nanmedian(means)) if np.isfinite(means).any() else 0.0

@@ -1,7 +1,8 @@
 """Training, top to bottom. `radmark train annotations.csv --images films/ --out run/` ends up here.
 
 The run's folder: config.toml, split.json, log.csv, curves.png, tensorboard/, model.safetensors (what prediction reads,
-written after every epoch) and, until the last epoch is done, training.safetensors (what --resume reads).
+written after every epoch) and, until the last epoch is done, training.safetensors (what --resume reads), then card.md and
+card.json.
 
 Everything random is drawn anew for each epoch from (seed, epoch). So nothing random has to be stored, and a run that was
 interrupted goes on as if it had not been: bit for bit on the CPU.
@@ -23,6 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from radmark import checkpoint as store
+from radmark.card import CARD_FILES, data_facts, write_card
 from radmark.checkpoint import Checkpoint
 from radmark.config import PAPER_SIZE_PX, Config, LabelConfig, read_recipe, to_toml
 from radmark.core.dataset import Case, Dataset, Split, same_pixels
@@ -30,6 +32,7 @@ from radmark.core.errors import InputError
 from radmark.core.landmarks import State
 from radmark.core.radiograph import Radiograph
 from radmark.core.scheme import Scheme, one_sided
+from radmark.evaluate.card import markdown, model_card
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
@@ -53,6 +56,7 @@ CURVES_EVERY_S = 30.0
 
 RUN_FILES = (
     "config.toml", "split.json", "log.csv", "curves.png", "tensorboard/*", store.MODEL_FILE, store.TRAINING_FILE,
+    *CARD_FILES,
 )  # fmt: skip
 """What a run's folder holds."""
 
@@ -149,6 +153,12 @@ def train(
         "training_images": samples["train"].hashes,
         "validation_images": samples["val"].hashes if "val" in samples else {},
         "training_patients": sorted({case.patient for case in parts["train"]}),
+        "data": data_facts(
+            [case for part in parts.values() for case in part],
+            dataset.scheme,
+            dataset.reader,
+            {name: [case.name for case in part] for name, part in parts.items()},
+        ),
     }
 
     # --- model ----------------------------------------------------------------------------------------------------------
@@ -253,6 +263,10 @@ def train(
             watch.epoch(row)
             fabric.barrier()
         if first:
+            kept = store.load_run(run)
+            sha256 = store.model_sha256(run)
+            card = model_card(kept.config, kept.scheme, kept.facts, epoch=kept.epoch, sha256=sha256)
+            write_card(run, card, markdown(card))
             (run / store.TRAINING_FILE).unlink(missing_ok=True)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
