@@ -335,9 +335,10 @@ def test_a_table_of_points_is_measured_with_units_uncertainty_and_source(tmp_pat
     assert (float(length["value"]), length["unit"], length["mm_from"]) == (pytest.approx(6), "mm", "table")
     # Two trochanters of sd 1 mm each; the teardrops, 120 mm apart, tilt the line of 160 mm between them.
     assert float(length["sd"]) == pytest.approx(math.sqrt(2 + 2 * (160 / 120) ** 2), rel=0.01)
-    works("measure", points, "--out", tmp_path / "m.json")
-    (image,) = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
-    assert any("orientation unknown" in flag for m in image["measurements"] for flag in m["flags"])
+    for words, unknown in (((), False), (("--display", "unknown"), True)):  # the film's own header says how it lies
+        works("measure", points, "--out", tmp_path / "m.json", "--overwrite", *words)
+        (image,) = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
+        assert any("orientation unknown" in flag for m in image["measurements"] for flag in m["flags"]) is unknown
 
 
 def test_two_points_of_known_distance_calibrate_a_film_without_millimetres(tmp_path: Path) -> None:

@@ -45,29 +45,40 @@ def geometric_median(points: FloatArray) -> FloatArray:
         away = flat - place
         return np.where(there, np.hypot(away[..., 0], away[..., 1]), 0.0).sum(axis=0)
 
-    # Near the end the iteration creeps; Newton's steps on the same convex sum do not. One is kept where it lessens the sum.
-    least = totals(at)
-    for _ in range(_NEWTON):
-        away = flat - at
+    def pulls(place: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N, 2) sum of the unit vectors to the points that lie elsewhere, and (N, 2) the move Newton's method makes of it."""
+        away = flat - place
         distance = np.hypot(away[..., 0], away[..., 1])
-        off = there & (distance > 1e-12)
+        off = there & (distance > 1e-9)
         each = np.where(off, distance, 1.0)
         u, v = (np.where(off, away[..., k] / each, 0.0) for k in (0, 1))
         weights = np.where(off, 1 / each, 0.0)
         xx, xy, yy = ((weights * part).sum(axis=0) for part in (v * v, -u * v, u * u))
-        pull_x, pull_y = u.sum(axis=0), v.sum(axis=0)
+        x, y = u.sum(axis=0), v.sum(axis=0)
         determinant = xx * yy - xy * xy
         safe = np.where(determinant > 1e-12, determinant, np.inf)
-        closer = at + np.stack([yy * pull_x - xy * pull_y, xx * pull_y - xy * pull_x], axis=-1) / safe[:, None]
-        total = np.where(count > 2, totals(closer), np.inf)
-        at = np.where((total < least)[:, None], closer, at)
-        least = np.minimum(total, least)
+        move = np.stack([yy * x - xy * y, xx * y - xy * x], axis=-1) / safe[:, None]
+        return np.stack([x, y], axis=-1), move
 
-    # Where the median is one of the points: try them all.
-    for own, known in zip(flat, there, strict=True):
-        total = np.where(known & (count > 2), totals(own), np.inf)
-        at = np.where((total < least)[:, None], own, at)
-        least = np.minimum(total, least)
+    def kept(place: FloatArray, candidate: FloatArray) -> FloatArray:
+        nearer = (count > 2) & (totals(candidate) < totals(place))
+        return np.where(nearer[:, None], candidate, place)
+
+    # Near the end the iteration creeps, above all beside a point. The sum is convex, so whatever lessens it is a step towards its
+    # least: each of the points itself, from there along the pull of the others, and Newton's steps.
+    for own in flat:
+        at = kept(at, own)
+    pull, _ = pulls(at)
+    towards = pull / np.maximum(np.hypot(pull[:, 0], pull[:, 1]), 1e-300)[:, None]
+    start = at
+    for reach in np.geomspace(1e3, 1e-9, 60):
+        at = kept(at, start + reach * towards)
+    for _ in range(_NEWTON):
+        pull, move = pulls(at)
+        for share in (1.0, 0.3, 0.1, 0.01):
+            at = kept(at, at + share * move)
+        for reach in np.geomspace(1.0, 1e-6, 7):
+            at = kept(at, at + reach * pull)
     at[count == 0] = np.nan
     return at.reshape(points.shape[1:])
 

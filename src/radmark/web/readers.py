@@ -16,7 +16,6 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from radmark.agree.consensus import geometric_median
 from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray
 from radmark.web.films import matching
@@ -185,6 +184,10 @@ class Consensus:
 
 def consensus(points: FloatArray) -> Consensus:
     """The consensus of (N, 2) points, N at least 1. With fewer than 3 there is no telling who is off, and nobody is."""
+    from radmark.agree.consensus import (
+        geometric_median,  # its room loads scipy's statistics, which the page can do without
+    )
+
     middle = geometric_median(points)
     distances = np.hypot(*(points - middle).T)
     outliers = np.zeros(len(points), bool)
