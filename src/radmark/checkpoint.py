@@ -5,7 +5,6 @@ the optimiser's state.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from torch import Tensor
 from radmark import __version__
 from radmark.config import Config, from_tree, to_tree
 from radmark.core.errors import InputError
-from radmark.core.scheme import LandmarkDefinition, Scheme
+from radmark.core.scheme import Scheme
 from radmark.io.atomic import replacing
+from radmark.io.files import file_sha256
 from radmark.model import LandmarkNet, build
 
 FORMAT = 1
@@ -115,7 +115,7 @@ def load(path: Path) -> Checkpoint:
         )
     return Checkpoint(
         config=from_tree(head["config"], str(path)),
-        scheme=_scheme(head["scheme"]),
+        scheme=Scheme.from_tree(head["scheme"]),
         weights=_under("model.", tensors),
         epoch=head["epoch"],
         radius_px=head["radius_px"],
@@ -140,8 +140,7 @@ def model_name(run: Path) -> str:
 
 def model_sha256(run: Path) -> str:
     """sha256 of a run's model file, in hexadecimal."""
-    with _model_file(run).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_sha256(_model_file(run))
 
 
 def versions() -> dict[str, str]:
@@ -169,14 +168,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tenso
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _scheme(tree: Mapping[str, Any]) -> Scheme:
-    return Scheme(
-        name=tree["name"],
-        landmarks=tuple(LandmarkDefinition(**landmark) for landmark in tree["landmarks"]),
-        title=tree["title"],
-        source=tree["source"],
-        pairs=tuple((a, b) for a, b in tree["pairs"]),
-        edges=tuple((a, b) for a, b in tree["edges"]),
-    )

@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 
 from radmark.core.errors import InputError
 from radmark.io.atomic import check_folder, make_folder
+from radmark.io.files import file_sha256
 
 MANIFEST = "manifest.json"
 TRAVELS = (".safetensors", ".toml", ".json", ".csv", ".png", ".md")
@@ -64,7 +65,7 @@ def push(run: Path, url: str) -> tuple[str, ...]:
         for file in run.iterdir()
         if file.is_file() and file.suffix in TRAVELS and _NAME.fullmatch(file.name) and file.name != MANIFEST
     )
-    entries = {file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size} for file in files}
+    entries = {file.name: {"sha256": file_sha256(file), "bytes": file.stat().st_size} for file in files}
     manifest = json.dumps({"format": 1, "files": entries}, indent=1) + "\n"
     with _reaching(url):
         if url.startswith(HUB):
@@ -231,8 +232,3 @@ def _copied(stream: IO[bytes], to: Path, limit: int) -> Entry:
             digest.update(block)
             n += file.write(block)
     return Entry(digest.hexdigest(), n)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

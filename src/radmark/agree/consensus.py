@@ -16,8 +16,8 @@ _NEWTON = 12
 def geometric_median(points: FloatArray) -> FloatArray:
     """(R, ..., 2) points -> (..., 2): each has the smallest sum of distances to its R; NaN are passed over, NaN for none.
 
-    Weiszfeld's iteration, with Vardi and Zhang's step where it lands on one of the points (PNAS 97, 2000). Of two points, and
-    wherever a line of points leaves a choice, it is the mean that the iteration begins from.
+    Weiszfeld's iteration, with Vardi and Zhang's step where it lands on one of the points (PNAS 97, 2000), then Newton's. Of two
+    points, and wherever a line of points leaves a choice, it is the mean that the iteration begins from.
     """
     flat = points.reshape(len(points), -1, 2)
     there: NDArray[np.bool_] = np.isfinite(flat[..., 0]) & np.isfinite(flat[..., 1])

@@ -3,7 +3,6 @@
 Threads are enough: the decoders, numpy, hashlib and torch all let go of the interpreter while they work.
 """
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -19,6 +18,7 @@ from radmark.core.frame import Spacing
 from radmark.core.prediction import Prediction
 from radmark.core.radiograph import Radiograph
 from radmark.io import read_image
+from radmark.io.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,7 @@ def _read(job: Job, model: BatchDetector, frame: int | None, hashed: bool, keep:
     try:
         radiograph = read_image(job.path, job.spacing, frame=frame)
         if hashed:
-            with job.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = file_sha256(job.path)
         return _Read(model.prepare(job.name, radiograph), None, sha256, radiograph if keep else None)
     except InputError as error:
         return _Read(None, error, _sha256_or_none(job.path) if hashed else None, None)
@@ -138,8 +137,7 @@ def _read(job: Job, model: BatchDetector, frame: int | None, hashed: bool, keep:
 def _sha256_or_none(path: Path) -> str | None:
     """Of a bad image, so that it is known again; its file may be the very thing that cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 

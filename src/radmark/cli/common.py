@@ -139,15 +139,14 @@ def model_sha256(run: Path) -> str:
     Raises:
         InputError: there is no such file.
     """
-    import hashlib
+    from radmark.io.files import file_sha256
 
     file = run / "model.safetensors" if run.is_dir() or not run.suffix else run
     if not file.is_file():
         raise InputError(
             "there is no trained model here", file=file, remedy="Give the --out folder of a `radmark train` that ran"
         )
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_sha256(file)
 
 
 def read_case(case: "Case") -> "Radiograph":

@@ -79,6 +79,7 @@ class Predict:
 
     audit: Path | None = None
     """Audit log to add a line to for each image: which model saw it and what left, UIDs as keyed hashes, no patient, no path."""
+
     engine: Literal["local", "ray"] | None = None
     """Makes it a batch, as .parquet does: a killed one goes on with the same command, and bad images are listed with their
     reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
@@ -299,17 +300,14 @@ class _Audit:
         self._log, self._model_sha256 = AuditLog(log), model_sha256(run)
 
     def __call__(self, path: Path, radiograph: "Radiograph", results: "Sequence[Result]", report: Path | None) -> None:
-        import hashlib
-
         from radmark.io.dicom import instance_uid
+        from radmark.io.files import file_sha256
         from radmark.privacy.audit import Processed
 
-        with path.open("rb") as stream:
-            file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         spacing = radiograph.frame.spacing
         processed = Processed(
             model_sha256=self._model_sha256,
-            file_sha256=file_sha256,
+            file_sha256=file_sha256(path),
             image_uid=instance_uid(path),
             millimetres_from=None if spacing is None else str(spacing.source),
             measurements=sum(r.value is not None for r in results),

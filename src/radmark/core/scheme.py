@@ -1,9 +1,10 @@
 """A landmark scheme: which points, in which order, what each means, and which are left and right of the same thing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from radmark.core.errors import InputError
 
@@ -90,6 +91,18 @@ class Scheme:
     def from_names(cls, names: Sequence[str], name: str = "custom") -> "Scheme":
         """A scheme out of bare names, its left/right pairs read from the names."""
         return cls(name=name, landmarks=tuple(LandmarkDefinition(n) for n in names), pairs=paired(names))
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> "Scheme":
+        """A scheme out of what `dataclasses.asdict` made of one, also after a way through JSON."""
+        return cls(
+            name=tree["name"],
+            landmarks=tuple(LandmarkDefinition(**landmark) for landmark in tree["landmarks"]),
+            title=tree["title"],
+            source=tree["source"],
+            pairs=tuple((a, b) for a, b in tree["pairs"]),
+            edges=tuple((a, b) for a, b in tree["edges"]),
+        )
 
 
 def other_side(name: str) -> str | None:

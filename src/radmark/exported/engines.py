@@ -1,6 +1,5 @@
 """The programs that run an exported graph: ONNX Runtime and OpenVINO. They read data; neither runs code from a file."""
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from radmark.core.errors import InputError
 from radmark.exported.facts import CONFIDENCE, IMAGE, KEY, POINTS, SOURCE_SIZE
+from radmark.io.files import file_sha256
 
 BIN_KEY = f"{KEY}_bin_sha256"
 """Where an OpenVINO .xml says what its .bin has to be."""
@@ -94,8 +94,7 @@ def open_openvino(path: Path, threads: int | None = None) -> Opened:
         text, expected = (
             str(model.get_rt_info([key]).value) if model.has_rt_info([key]) else None for key in (KEY, BIN_KEY)
         )
-        with weights.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = file_sha256(weights)
         if text is not None and found != expected:
             raise InputError(
                 "the weights do not belong to the .xml file, or are damaged",

@@ -1,5 +1,6 @@
 """Text and JSON from files nobody has checked: what is wrong is said with the file and the place in it."""
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -10,6 +11,16 @@ from radmark.core.errors import InputError
 
 MAX_BYTES = 512 * 1024 * 1024
 """The largest annotation file read: a hundred thousand films of fifty landmarks are smaller."""
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_text(path: Path) -> str:

@@ -68,12 +68,11 @@ def _serve(loaded: Loaded, answers: TextIO) -> None:
 
 def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[str, Any]:
     """From an image to its report; what the audit log needs is returned."""
-    import hashlib
-
     from pydicom import dcmread
 
     from radmark.io import read_image
     from radmark.io.dicom_sr import report_uid, write_dicom_sr
+    from radmark.io.files import file_sha256
     from radmark.measure.reported import refused, reported, results_of
 
     predictor, model, sha256 = loaded
@@ -91,11 +90,9 @@ def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[
         report, image, prediction, model=model, measurements=measurements, refused=refused(results),
         frame_number=frame, uid=uid,
     )  # fmt: skip
-    with image.open("rb") as stream:
-        file_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return {
         "model_sha256": sha256,
-        "file_sha256": file_sha256,
+        "file_sha256": file_sha256(image),
         "image_uid": str(head.SOPInstanceUID),
         "millimetres_from": radiograph.frame.spacing and str(radiograph.frame.spacing.source),
         "measurements": len(measurements),

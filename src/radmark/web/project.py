@@ -18,7 +18,7 @@ from radmark.core.errors import InputError
 from radmark.core.landmarks import Landmarks, State
 from radmark.core.readings import Mark as Exchanged
 from radmark.core.readings import Reading, Readings
-from radmark.core.scheme import LandmarkDefinition, Scheme
+from radmark.core.scheme import Scheme
 from radmark.io.annotations import FORMATS, Format
 from radmark.web.films import Films, LeftOut
 from radmark.web.proposals import Proposer
@@ -51,15 +51,7 @@ def stored_scheme(store: Store) -> Scheme | None:
     text = store.fact("scheme")
     if text is None:
         return None
-    tree = json.loads(text)
-    return Scheme(
-        name=tree["name"],
-        landmarks=tuple(LandmarkDefinition(**landmark) for landmark in tree["landmarks"]),
-        title=tree["title"],
-        source=tree["source"],
-        pairs=tuple((a, b) for a, b in tree["pairs"]),
-        edges=tuple((a, b) for a, b in tree["edges"]),
-    )
+    return Scheme.from_tree(json.loads(text))
 
 
 def keep_scheme(store: Store, scheme: Scheme) -> None:
