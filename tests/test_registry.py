@@ -14,7 +14,9 @@ import pytest
 
 from radmark import cli
 from radmark.core import InputError
+from radmark.io.atomic import check_folder
 from radmark.registry import MANIFEST, fetch, push, read_manifest
+from radmark.train.loop import RUN_FILES
 
 FILES = {"model.safetensors": b"\x08weights" * 200_000, "config.toml": b"[data]\n", "card.md": "kärtchen".encode()}
 
@@ -87,6 +89,15 @@ def test_a_run_arrives_byte_for_byte_and_only_what_cannot_run_travels(place: str
     assert {name: of["sha256"] for name, of in manifest["files"].items()} == {
         name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()
     }
+
+
+def test_a_fetched_run_can_be_trained_over_as_one_made_here(run: Path, tmp_path: Path) -> None:
+    push(run, str(tmp_path / "shared"))
+    fetch(str(tmp_path / "shared"), tmp_path / "back")
+    check_folder(tmp_path / "back", overwrite=True, ours=RUN_FILES)
+    (tmp_path / "back" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        check_folder(tmp_path / "back", overwrite=True, ours=RUN_FILES)
 
 
 @pytest.mark.parametrize("content", [b"\x08weightz" * 200_000, b"", FILES["model.safetensors"] * 3])

@@ -36,6 +36,7 @@ from radmark.evaluate.card import markdown, model_card
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
 from radmark.model import build, load_encoder_weights
+from radmark.registry import MANIFEST
 from radmark.targets.levels import combine, on_map
 from radmark.targets.losses import (
     everywhere_cross_entropy,
@@ -56,9 +57,9 @@ CURVES_EVERY_S = 30.0
 
 RUN_FILES = (
     "config.toml", "split.json", "log.csv", "curves.png", "tensorboard/*", store.MODEL_FILE, store.TRAINING_FILE,
-    *CARD_FILES,
+    *CARD_FILES, MANIFEST,
 )  # fmt: skip
-"""What a run's folder holds."""
+"""What a run's folder holds, one that `radmark registry fetch` brought too."""
 
 Row = Mapping[str, float | int | None]
 """One epoch of the log: epoch, radius_px, learning_rate, train_loss, validation error in px and mm, seconds."""
