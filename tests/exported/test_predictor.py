@@ -1,6 +1,7 @@
 """An exported file at work, and every file that is not one."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -11,14 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pydicom
 import pytest
 
+import dicom_files
 from radmark import RESEARCH_USE, __version__, cli
 from radmark.checkpoint import model_sha256
 from radmark.core import InputError
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
 from radmark.io import read_image
+from radmark.pacs import listener
+from radmark.pacs.listener import Model
+from radmark.pacs.spool import Item
 
 NOT_INSTALLED = """
 import sys
@@ -108,6 +114,24 @@ def test_radmark_predict_does_without_torch(
         for key in mine:
             if key.endswith(("_x", "_y")):
                 assert float(mine[key]) == pytest.approx(float(theirs[key]), abs=0.05)
+
+
+def test_a_listener_reports_an_exported_models_points_without_torch(
+    exported: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"{NOT_INSTALLED}\nfrom radmark.pacs.worker import main\nmain()"
+    monkeypatch.setattr(listener, "PROGRAM", ("-c", program))
+    pixels = np.random.default_rng(4).integers(0, 4096, (90, 70)).astype(np.uint16)
+    image = dicom_files.film(tmp_path / "image.dcm", pixels)
+    item = Item(tmp_path)
+    with Model(exported[".onnx"]) as model:
+        assert model.sha256 == hashlib.sha256(exported[".onnx"].read_bytes()).hexdigest()
+        assert model.report(item, None).model_sha256 == model.sha256
+    expected = ExportedPredictor.load(exported[".onnx"])("image", read_image(image)).landmarks.points
+    graphics = [e for e in pydicom.dcmread(item.report).iterall() if e.keyword == "GraphicData"]
+    found = [[float(x) for x in graphic.value] for graphic in graphics]
+    # DICOM counts from the corner of the first pixel, we from its centre (PS3.3 C.18.6).
+    assert sorted(found) == pytest.approx(np.array(sorted((expected + 0.5).tolist())), abs=1e-3)
 
 
 def test_openvino_is_kept_from_telling_its_maker(exported: dict[str, Path]) -> None:

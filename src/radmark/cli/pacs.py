@@ -146,7 +146,7 @@ class Listen:
     """Take radiographs from the network, and send an archive a report of each. Research use only."""
 
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
-    """The folder `radmark train` made."""
+    """The folder `radmark train` made, or a file `radmark export` made."""
 
     port: int | None = None
     """To listen on."""

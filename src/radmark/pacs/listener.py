@@ -161,7 +161,7 @@ class Model:
     """The program in which the model runs. Use it in a `with` block.
 
     Args:
-        run: a trained run.
+        run: a trained run, or an exported file.
 
     Raises:
         InputError: it holds no usable model.

@@ -23,7 +23,14 @@ Loaded = tuple[Callable[[str, Radiograph], Prediction], str, str]
 
 
 def load(run: Path) -> Loaded:
-    """The model of a run's folder."""
+    """The model of a run's folder, or of an exported file, for which torch is not needed."""
+    from radmark.exported import ExportedPredictor, is_exported
+
+    if is_exported(run):
+        from radmark.io.files import file_sha256
+
+        exported = ExportedPredictor.load(run)
+        return exported, exported.facts.model_name, file_sha256(run)
     from radmark.checkpoint import model_name, model_sha256
     from radmark.infer import Predictor
 
@@ -44,7 +51,12 @@ def main(load: Callable[[Path], Loaded] = load) -> None:
         except InputError as error:
             _say(answers, {"unusable": str(error)})
         except ModuleNotFoundError as error:
-            _say(answers, {"unusable": f'{error.name} is not installed: pip install "radmark[train,dicom]"'})
+            _say(
+                answers,
+                {
+                    "unusable": f'{error.name} is not installed: pip install "radmark[train,dicom]", or [onnx,dicom] for an exported file'
+                },
+            )
         else:
             _serve(loaded, answers)
     except BrokenPipeError:
