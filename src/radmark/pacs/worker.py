@@ -51,12 +51,8 @@ def main(load: Callable[[Path], Loaded] = load) -> None:
         except InputError as error:
             _say(answers, {"unusable": str(error)})
         except ModuleNotFoundError as error:
-            _say(
-                answers,
-                {
-                    "unusable": f'{error.name} is not installed: pip install "radmark[train,dicom]", or [onnx,dicom] for an exported file'
-                },
-            )
+            extras = 'pip install "radmark[train,dicom]", or for an exported file "radmark[onnx,dicom]"'
+            _say(answers, {"unusable": f"{error.name} is not installed: {extras}"})
         else:
             _serve(loaded, answers)
     except BrokenPipeError:
