@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from radmark.batch.pipeline import Job, predict_each
 from radmark.batch.run import Engine, run_batch
 from radmark.checkpoint import MODEL_FILE, Checkpoint, save
 from radmark.config import Config, DataConfig, LabelConfig, ModelConfig
-from radmark.core import InputError, Radiograph, Scheme, Spacing, SpacingSource
+from radmark.core import InputError, Landmarks, Radiograph, Scheme, Spacing, SpacingSource
 from radmark.core.prediction import Prediction
 from radmark.infer import Predictor
 from radmark.io import read_dataset, read_image
@@ -165,6 +166,53 @@ def test_no_more_images_are_read_ahead_than_stated_however_slow_the_network(film
     next(each)
     each.close()
     assert asked == 2 + 2 * 3
+
+
+class Together:
+    """A detector that answers only when it is asked by two threads at once, the first image last."""
+
+    scheme = Scheme.from_names(NAMES, "foot")
+
+    def __init__(self) -> None:
+        self.met = threading.Barrier(2, timeout=20)
+        self.second_is_done = threading.Event()
+        self.open = False
+
+    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+        assert self.open
+        if self.met.wait() is not None and name == "0":
+            assert self.second_is_done.wait(20)
+        if name == "1":
+            self.second_is_done.set()
+        points = np.full((len(NAMES), 2), float(name))
+        return Prediction(name, Landmarks.present(self.scheme, radiograph.frame, points), np.ones(len(NAMES)))
+
+    @contextmanager
+    def side_by_side(self) -> Generator[None]:
+        self.open = True
+        yield
+        self.open = False
+
+
+def test_a_model_that_may_be_is_asked_by_several_threads_at_once_and_the_order_stays(films: Path) -> None:
+    picture = films / "ward0" / "00.png"
+    together = Together()
+    outcomes = list(predict_each([Job(str(i), picture) for i in range(4)], together, workers=2))
+    assert [outcome.found().landmarks.points[0, 0] for outcome in outcomes] == [0, 1, 2, 3]
+    assert not together.open
+
+
+def test_torch_has_its_threads_back_after_images_side_by_side(run: Path, films: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        each = predict_each(jobs(films), Predictor.load(run), workers=2)
+        next(each)
+        assert torch.get_num_threads() == 1
+        each.close()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_model_without_a_batchs_parts_works_one_image_at_a_time(run: Path, films: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import dicom_files
 from radmark import RESEARCH_USE, __version__, cli
+from radmark.batch.pipeline import Job, predict_each
 from radmark.checkpoint import model_sha256
 from radmark.core import InputError
 from radmark.exported import ExportedPredictor
@@ -50,6 +51,18 @@ def test_it_places_what_the_run_places(suffix: str, exported: dict[str, Path], r
         assert a.landmarks.states.tolist() == b.landmarks.states.tolist()
         assert a.landmarks.points == pytest.approx(b.landmarks.points, abs=0.05)
         assert a.confidence == pytest.approx(b.confidence, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_several_threads_at_once_get_the_points_of_their_own_film(
+    suffix: str, exported: dict[str, Path], films: list[Path]
+) -> None:
+    alone = ExportedPredictor.load(exported[suffix], threads=1)
+    expected = [alone(film.name, read_image(film)).landmarks.points for film in films]
+    predictor = ExportedPredictor.load(exported[suffix], threads=1, at_once=3)
+    outcomes = list(predict_each([Job(film.name, film) for film in films * 10], predictor, workers=3))
+    for outcome, points in zip(outcomes, expected * 10, strict=True):
+        assert outcome.found().landmarks.points == pytest.approx(points, abs=1e-3)
 
 
 def test_a_landmark_it_does_not_believe_in_is_stated_absent_when_asked(

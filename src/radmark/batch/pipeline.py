@@ -1,18 +1,20 @@
 """Images read, decoded and letterboxed by threads while the network works on the ones before; never more than a few in memory.
+Where the network runs on a processor, each thread takes its image all the way.
 
-Threads are enough: the decoders, numpy, hashlib and torch all let go of the interpreter while they work.
+Threads are enough: the decoders, numpy, hashlib, torch and the engines all let go of the interpreter while they work.
 """
 
 import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from radmark.core.detector import BatchDetector, Detector, in_batches
+from radmark.core.detector import BatchDetector, Detector, ParallelDetector, in_batches
 from radmark.core.errors import InputError
 from radmark.core.frame import Spacing
 from radmark.core.prediction import Prediction
@@ -68,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    prepared: Any
+    prepared: Any  # or where threads go all the way, the prediction
     problem: InputError | None
     sha256: str | None
     radiograph: Radiograph | None
@@ -90,7 +92,7 @@ def predict_each(
         jobs: read from as they are needed.
         detector: the model; `in_batches` says what it needs to see several images at once.
         frame: of DICOM files of several, which one, from 1.
-        workers: threads that read; one for each processor by default.
+        workers: threads that read, and with a `ParallelDetector` predict; one for each processor by default.
         batch_size: images in a pass of the network; what pays on its device by default.
         hashed: also compute each file's sha256.
         keep: hand out the radiographs too.
@@ -103,21 +105,30 @@ def predict_each(
     at_once: int = batch_size or getattr(detector, "batch_size", 1)
     queue = iter(jobs)
     under_way: deque[tuple[Job, Future[_Read]]] = deque()
-    readers = ThreadPoolExecutor(workers, thread_name_prefix="radmark-read")
-    try:
+    with ExitStack() as stack:
+        parallel = detector if at_once == 1 and isinstance(detector, ParallelDetector) else None
+        if parallel is not None:
+            stack.enter_context(parallel.side_by_side())
+
+        def work(job: Job) -> _Read:
+            read = _read(job, model, frame, hashed, keep)
+            if parallel is None or read.problem is not None:
+                return read
+            return replace(read, prepared=model.locate([read.prepared])[0])
+
+        readers = ThreadPoolExecutor(workers, thread_name_prefix="radmark-read")
+        stack.callback(readers.shutdown, cancel_futures=True)
         while True:
             for job in islice(queue, workers + 2 * at_once - len(under_way)):
-                under_way.append((job, readers.submit(_read, job, model, frame, hashed, keep)))
+                under_way.append((job, readers.submit(work, job)))
             if not under_way:
                 return
             batch = [under_way.popleft() for _ in range(min(at_once, len(under_way)))]
             read = [(job, future.result()) for job, future in batch]
             good = [r.prepared for _, r in read if r.problem is None]
-            found = iter(model.locate(good) if good else ())
+            found = iter(good if parallel is not None or not good else model.locate(good))
             for job, r in read:
                 yield Outcome(job, None if r.problem else next(found), r.problem, r.sha256, r.radiograph)
-    finally:
-        readers.shutdown(cancel_futures=True)
 
 
 def _read(job: Job, model: BatchDetector, frame: int | None, hashed: bool, keep: bool) -> _Read:

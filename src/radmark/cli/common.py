@@ -95,19 +95,21 @@ def need_torch() -> None:
 
 
 def open_model(
-    run: Path, absent_below: float = 0.0, *, threads: int | None = None
+    run: Path, absent_below: float = 0.0, *, threads: int | None = None, at_once: int = 1
 ) -> "tuple[Predictor | ExportedPredictor, Callable[[], str]]":
     """The model of a run's folder or of an exported file, and what tells its name and the beginning of its sha256.
 
     Args:
         run: folder or file.
         absent_below: confidence under which a landmark is stated absent.
-        threads: how many the network may use; None: as many as it likes.
+        threads: how many the network may use for an image; None: as many as it likes.
+        at_once: how many images it will be asked for at the same time, with one thread each if there are several.
     """
     from radmark.exported import ExportedPredictor, is_exported
 
     if is_exported(run):
-        exported = ExportedPredictor.load(run, absent_below=absent_below, threads=threads)
+        each = threads if at_once == 1 else 1
+        exported = ExportedPredictor.load(run, absent_below=absent_below, threads=each, at_once=at_once)
         return exported, lambda: exported.facts.model_name
     predictor = load_predictor(run, absent_below)
     if threads is not None:

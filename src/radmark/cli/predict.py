@@ -92,7 +92,7 @@ class Predict:
 
     def run(self) -> int:
         """Predict and write."""
-        from radmark.batch.pipeline import Job, predict_each
+        from radmark.batch.pipeline import Job, available_cpus, predict_each
         from radmark.console import err, out
         from radmark.io import IMAGE_SUFFIXES
         from radmark.measure.reported import results_of
@@ -115,7 +115,8 @@ class Predict:
         spacing = parse_spacing(self.spacing_mm)
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         outs = self._outs(list(files), suffix)
-        predictor, model = open_model(self.run_folder, self.absent_below)
+        at_once = 1 if len(files) == 1 else self.workers or available_cpus()
+        predictor, model = open_model(self.run_folder, self.absent_below, at_once=at_once)
         audit = None if self.audit is None else _Audit(self.audit, self.run_folder)
         predictions: list[Prediction] = []
         measured: dict[str, Measured] = {}
@@ -148,7 +149,7 @@ class Predict:
 
     def _batch(self, suffix: str) -> int:
         """A job that can be killed and goes on, over as many images as there are."""
-        from radmark.batch.pipeline import Job
+        from radmark.batch.pipeline import Job, available_cpus
         from radmark.batch.results import WRITERS
         from radmark.batch.run import Engine, run_batch
         from radmark.console import BatchProgress, out
@@ -163,9 +164,10 @@ class Predict:
             )
         spacing = parse_spacing(self.spacing_mm)
         files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
+        at_once = None if self.engine == "ray" else self.workers or available_cpus()
         ended = run_batch(
             [Job(_printable(name), path, spacing or own) for name, (path, own) in files.items()],
-            partial(_load, self.run_folder.absolute(), self.absent_below, alone=self.engine != "ray"),
+            partial(_load, self.run_folder.absolute(), self.absent_below, at_once=at_once),
             self.out,
             model=model_sha256(self.run_folder),
             suffix=suffix,
@@ -327,9 +329,11 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _load(run: Path, absent_below: float, alone: bool) -> "Detector":
-    """The model; with one thread for the network where it is not alone on its machine."""
-    return open_model(run, absent_below, threads=None if alone else 1)[0]
+def _load(run: Path, absent_below: float, at_once: int | None) -> "Detector":
+    """The model; with one thread for the network where it is not alone on its machine (None)."""
+    if at_once is None:
+        return open_model(run, absent_below, threads=1)[0]
+    return open_model(run, absent_below, at_once=at_once)[0]
 
 
 def image_files(

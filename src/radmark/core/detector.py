@@ -1,6 +1,7 @@
 """What finds landmarks, whatever engine runs it: the little that a batch and a service ask of a model."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -32,6 +33,18 @@ class BatchDetector(Detector, Protocol):
 
     def locate(self, prepared: Sequence[Any]) -> list[Prediction]:
         """The landmarks of several prepared radiographs, in their order; to be called from one thread at a time."""
+        ...
+
+
+@runtime_checkable
+class ParallelDetector(Detector, Protocol):
+    """A model that several threads may ask at once."""
+
+    def side_by_side(self) -> AbstractContextManager[None]:
+        """While it lasts, threads that start take one processor each for an image; `locate` may be called from all of them.
+
+        On a processor that is faster than an image after the other with all processors at each.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """The programs that run an exported graph: ONNX Runtime and OpenVINO. They read data; neither runs code from a file."""
 
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ BIN_KEY = f"{KEY}_bin_sha256"
 
 
 class Engine(Protocol):
-    """A loaded graph."""
+    """A loaded graph; several threads may ask it at once."""
 
     def __call__(self, image: NDArray[np.float32], source_size: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """(B, 1, S, S) letterboxed films and (B, 2) their width, height -> (B, K, 2) points and (B, K) confidence."""
@@ -40,8 +41,13 @@ class Opened:
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def open_onnx(path: Path, threads: int | None = None) -> Opened:
+def open_onnx(path: Path, threads: int | None = None, at_once: int = 1) -> Opened:  # noqa: ARG001 - of use to the other
     """A graph in ONNX Runtime, on the CPU.
+
+    Args:
+        path: the file.
+        threads: for each image; None: all there are.
+        at_once: how many images will be asked for at the same time; here each caller's own thread does the work.
 
     Raises:
         InputError: ONNX Runtime is not installed, or cannot make sense of the file.
@@ -72,8 +78,8 @@ def open_onnx(path: Path, threads: int | None = None) -> Opened:
     return Opened(run, text, shapes)
 
 
-def open_openvino(path: Path, threads: int | None = None) -> Opened:
-    """A graph in OpenVINO, on the CPU, in 32 bit (8 bit where the file is).
+def open_openvino(path: Path, threads: int | None = None, at_once: int = 1) -> Opened:
+    """A graph in OpenVINO, on the CPU, in 32 bit (8 bit where the file is). The arguments are those of `open_onnx`.
 
     Raises:
         InputError: OpenVINO is not installed, cannot make sense of the file, or the .bin beside it is another's.
@@ -89,7 +95,7 @@ def open_openvino(path: Path, threads: int | None = None) -> Opened:
         # What is kept in 32 bit is computed so: by itself the engine would halve that where the processor can.
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = threads
+            settings |= {"INFERENCE_NUM_THREADS": threads * at_once, "NUM_STREAMS": at_once}
         model = core.read_model(str(path))
         text, expected = (
             str(model.get_rt_info([key]).value) if model.has_rt_info([key]) else None for key in (KEY, BIN_KEY)
@@ -112,8 +118,12 @@ def open_openvino(path: Path, threads: int | None = None) -> Opened:
     except Exception as error:  # it raises RuntimeError and whatever else its readers meet
         raise _unreadable(path, "an OpenVINO model", error) from error
 
+    own = threading.local()  # a request holds one image's results, so each thread has its own
+
     def run(image: NDArray[np.float32], source_size: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        found = compiled({IMAGE: image, SOURCE_SIZE: source_size})
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        found = own.request.infer({IMAGE: image, SOURCE_SIZE: source_size})
         return np.array(found[POINTS]), np.array(found[CONFIDENCE])  # copies: the next call writes into the same memory
 
     return Opened(run, text, shapes)

@@ -1,5 +1,6 @@
 """Radiograph -> prediction in the radiograph's own frame, by an exported file; no torch."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +38,16 @@ class ExportedPredictor:
     absent_below: float = 0.0
 
     @classmethod
-    def load(cls, path: Path, *, absent_below: float = 0.0, threads: int | None = None) -> "ExportedPredictor":
+    def load(
+        cls, path: Path, *, absent_below: float = 0.0, threads: int | None = None, at_once: int = 1
+    ) -> "ExportedPredictor":
         """The model in a file: .onnx (ONNX Runtime), .xml (OpenVINO, the .bin beside it).
 
         Args:
             path: the file.
             absent_below: see the class.
-            threads: how many the engine may use; None: as many as it likes.
+            threads: how many the engine may use for an image; None: as many as it likes.
+            at_once: how many images it will be asked for at the same time.
 
         Raises:
             InputError: no such file, not a model, not one radmark exported, or its engine is not installed.
@@ -55,7 +59,7 @@ class ExportedPredictor:
             )
         if not path.is_file():
             raise InputError("there is no such exported model", file=path, remedy="Check the path")
-        opened = open_(path, threads)
+        opened = open_(path, threads, at_once)
         if opened.text is None:
             raise InputError(
                 "this model was not exported by radmark: it does not say how to prepare a film and what its points are",
@@ -86,6 +90,10 @@ class ExportedPredictor:
     def scheme(self) -> Scheme:
         """What the model marks."""
         return self.facts.scheme
+
+    def side_by_side(self) -> AbstractContextManager[None]:
+        """See `ParallelDetector`; how many threads an image gets was said when the file was opened."""
+        return nullcontext()
 
     def inset(self, frame: Frame) -> Inset:
         """How the model sees a radiograph of this frame."""

@@ -1,7 +1,8 @@
 """Radiograph -> prediction in the radiograph's own frame."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +133,16 @@ class Predictor:
     def batch_size(self) -> int:
         """Images in a pass that pay: a processor's caches hold one image's maps, a graphics card wants several."""
         return 1 if self.device.type == "cpu" else 8
+
+    @contextmanager
+    def side_by_side(self) -> Generator[None]:
+        """See `ParallelDetector`."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # threads that start from now on take it over
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def inset(self, frame: Frame) -> Inset:
         """How the model sees a radiograph of this frame."""
