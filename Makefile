@@ -33,8 +33,8 @@ $(STAMP): pins.txt pyproject.toml
 demo: $(STAMP) ## Phantoms, training, evaluation, report: all in radmark-demo/ (replaces an earlier one)
 	$(BIN)/radmark demo --out radmark-demo --overwrite
 
-test: $(STAMP) ## Every test
-	$(BIN)/pytest -n logical --dist worksteal
+test: $(STAMP) ## Every test, and which took longest
+	$(BIN)/pytest -n logical --dist worksteal --durations=30
 
 test-fast: $(STAMP) ## The tests that take seconds
 	$(BIN)/pytest -n logical --dist worksteal -m "not slow"

@@ -44,6 +44,14 @@ def command(films: Path, run: Path, processes: int, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def by_two(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes train undisturbed."""
+    run = tmp_path_factory.mktemp("runs") / "two"
+    subprocess.run(command(films, run, 2), check=True, capture_output=True, text=True)
+    return run
+
+
 def log(run: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((run / "log.csv").read_text().splitlines()))
 
@@ -99,10 +107,9 @@ def test_loss_gradients_and_running_averages_of_two_shares_are_those_of_the_whol
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(films: Path, tmp_path: Path) -> None:
-    for n in (1, 2):
-        subprocess.run(command(films, tmp_path / f"run{n}", n), check=True, capture_output=True, text=True)
-    alone, both = log(tmp_path / "run1"), log(tmp_path / "run2")
+def test_two_processes_train_what_one_does(films: Path, by_two: Path, tmp_path: Path) -> None:
+    subprocess.run(command(films, tmp_path / "run", 1), check=True, capture_output=True, text=True)
+    alone, both = log(tmp_path / "run"), log(by_two)
     # At a larger step size the curves part as those of two machines do: Adam's step has the sign of what may be rounding noise.
     assert len(alone) == len(both) == EPOCHS
     for row, other in zip(alone, both, strict=True):
@@ -110,16 +117,17 @@ def test_two_processes_train_what_one_does(films: Path, tmp_path: Path) -> None:
         assert float(other["val_mean_radial_error_px"]) == pytest.approx(
             float(row["val_mean_radial_error_px"]), rel=1e-2
         )
-    weights = [load_file(tmp_path / f"run{n}" / "model.safetensors") for n in (1, 2)]
+    weights = [load_file(run / "model.safetensors") for run in (tmp_path / "run", by_two)]
     assert weights[0].keys() == weights[1].keys()
     for name, tensor in weights[0].items():
         assert torch.allclose(tensor.float(), weights[1][name].float(), atol=2e-2), name
 
 
 @pytest.mark.slow
-def test_after_one_of_two_processes_is_killed_the_run_resumes_to_the_same_end(films: Path, tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    subprocess.run(command(films, whole, 2), check=True, capture_output=True)
+def test_after_one_of_two_processes_is_killed_the_run_resumes_to_the_same_end(
+    films: Path, by_two: Path, tmp_path: Path
+) -> None:
+    parts = tmp_path / "parts"
     with subprocess.Popen(command(films, parts, 2), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
         deadline = time.monotonic() + 120
         while not (parts / "training.safetensors").exists() and time.monotonic() < deadline:
@@ -129,7 +137,7 @@ def test_after_one_of_two_processes_is_killed_the_run_resumes_to_the_same_end(fi
         assert started.wait(timeout=60) != 0
     assert (parts / "training.safetensors").exists()
     subprocess.run(command(films, parts, 2, "--resume"), check=True, capture_output=True)
-    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in log(whole)]
+    without_time = [{k: v for k, v in row.items() if k != "seconds"} for row in log(by_two)]
     assert [{k: v for k, v in row.items() if k != "seconds"} for row in log(parts)] == without_time
 
 
