@@ -38,6 +38,34 @@ def test_two_files_of_two_readers(readings, tmp_path, capsys):
     assert "not empty" in capsys.readouterr().err
 
 
+def test_the_consensus_is_written_as_annotations_and_one_reader_alone_is_none(readings, tmp_path, capsys):
+    head = "hip_right_x,hip_right_y,hip_right_state,hip_left_x,hip_left_y,hip_left_state"
+    rows = ["0.png,100,100,2,40,41,occluded,,,absent", "1.png,100,100,2,1,2,present,,,absent"]
+    third = write(tmp_path / "cleo.csv", rows, head)
+    out = tmp_path / "mean.csv"
+    command = ["agree", *map(str, readings), "--out", str(tmp_path / "out"), "--consensus", str(out)]
+    assert cli.main(command) == 0
+    assert "the consensus on 6 images" in capsys.readouterr().out
+    first, *_ = csv.DictReader(out.read_text().splitlines())
+    # anna (20, 30) and ben (23, 34): the middle; both (80, 30).
+    assert [float(first[c]) for c in ("hip_right_x", "hip_right_y", "hip_left_x", "hip_left_y")] == [21.5, 32, 80, 30]
+    assert cli.main([*command, "--overwrite"]) == 0
+    assert cli.main([*command[:-2], "--overwrite", "--consensus", str(readings[0])]) == 2
+    assert "a reader's own file" in capsys.readouterr().err
+    long = tmp_path / "three.csv"
+    assert (
+        cli.main(["agree", str(readings[1]), str(third), "--out", str(tmp_path / "b"), "--consensus", str(long)]) == 0
+    )
+    two = {row["image_name"]: row for row in csv.DictReader(long.read_text().splitlines())}
+    assert set(two) == {"0.png", "1.png"}  # what only ben read is no consensus
+    assert (float(two["0.png"]["hip_right_x"]), two["0.png"]["hip_left_x"]) == (31.5, "")
+    assert (
+        cli.main(["agree", str(readings[1]), str(third), "--out", str(tmp_path / "c"), "--consensus", str(long)]) == 2
+    )
+    assert "exists already" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
 def test_one_long_table_of_several_readers_and_a_model(readings, tmp_path, capsys):
     lines = ["image,landmark,x,y,reader,spacing_x_mm,spacing_y_mm"]
     lines += [f"{n}.png,hip_right,{20 + n + k},30,reader{k},0.5,0.5" for n in range(6) for k in range(3)]

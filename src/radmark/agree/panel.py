@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray, Spacing
-from radmark.core.readings import Reading, Readings
+from radmark.core.landmarks import State
+from radmark.core.readings import ABSENT, Mark, Reading, Readings
+from radmark.core.scheme import Scheme
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +138,51 @@ def _scale(readings: Sequence[Reading]) -> tuple[float, float]:
             remedy="Make them alike, or give --spacing-mm",
         )
     return next(iter(values)) if values else (np.nan, np.nan)
+
+
+CONSENSUS = "consensus"
+"""Whose reading a consensus is said to be."""
+
+
+def consensus_readings(
+    panel: Panel, sets: Sequence[Readings], agreed: FloatArray, model: str | None = None
+) -> Readings:
+    """The readers' consensus as one more reading of each film, to train on or to score against.
+
+    A landmark that two or more placed lies where they agree, occluded if more than half of them say so; one that nobody placed
+    and two or more say is absent is absent; everything else is not annotated, for one reader alone is no consensus.
+
+    Args:
+        panel: the readings side by side.
+        sets: what it was made from.
+        agreed: (N, K, 2) the points of the consensus.
+        model: which of the panel's readers is a model and takes no part.
+    """
+    people = [r for r in panel.first_sessions if panel.readers[r] != model]
+    placed = np.isfinite(panel.points[people, ..., 0])  # (people, N, K)
+    first: dict[tuple[str, str], Reading] = {}
+    for readings in sets:
+        for reading in readings.readings:
+            if reading.reader is not None and reading.reader != model:
+                first.setdefault((reading.image, reading.reader), reading)
+    found: list[Reading] = []
+    for n, image in enumerate(panel.images):
+        own = [first.get((image, panel.people[r])) for r in people]
+        marks: dict[str, Mark] = {}
+        for k, name in enumerate(panel.landmarks):
+            states = [reading.mark(name).state for reading in own if reading is not None]
+            if placed[:, n, k].sum() > 1:
+                hidden = 2 * states.count(State.OCCLUDED) > placed[:, n, k].sum()
+                marks[name] = Mark(State.OCCLUDED if hidden else State.PRESENT, *agreed[n, k].tolist())
+            elif not placed[:, n, k].any() and states.count(State.ABSENT) > 1:
+                marks[name] = ABSENT
+        told = [reading for reading in own if reading is not None]
+        if not marks:
+            continue
+        size = next((reading.size for reading in told if reading.size is not None), None)
+        spacing = next((reading.spacing for reading in told if reading.spacing is not None), None)
+        patient = next((reading.patient for reading in told if reading.patient is not None), None)
+        plain = replace(told[0], marks=marks, size=size, spacing=spacing, patient=patient, reader=CONSENSUS, session="")
+        found.append(plain)
+    scheme = sets[0].scheme
+    return Readings(scheme if scheme.names == panel.landmarks else Scheme.from_names(panel.landmarks), tuple(found))

@@ -31,6 +31,10 @@ class Agree:
     model: Path | None = None
     """Predictions on the same images: is the model within the readers' spread?"""
 
+    consensus: Path | None = None
+    """Also write the readers' consensus here, as annotations to train on or to score against: of two readers the mean, of more
+    the geometric median; a landmark that only one of them placed is left out."""
+
     measure: bool = False
     """Measure each reading, and say how well the measurements agree: ICC, SEM, MDC, Bland-Altman."""
 
@@ -48,13 +52,21 @@ class Agree:
 
     def run(self) -> int:
         """Read, compare, write, print the headline."""
-        from radmark.agree import agreement, panel
+        from radmark.agree import agreement, consensus_readings, panel
         from radmark.agree.report import REPORT_FILES, write_report
         from radmark.console import err, out
-        from radmark.io import Context, read_annotations, read_scheme
-        from radmark.io.atomic import check_folder
+        from radmark.io import Context, read_annotations, read_scheme, write_annotations
+        from radmark.io.atomic import check_folder, claim_file
 
         check_folder(self.out, overwrite=self.overwrite, ours=REPORT_FILES)
+        if self.consensus is not None:
+            claim_file(self.consensus, overwrite=self.overwrite)
+            if self.consensus.resolve() in (path.resolve() for path in self.files):
+                raise InputError(
+                    "the consensus would replace a reader's own file",
+                    file=self.consensus,
+                    remedy="Give another --consensus",
+                )
         context = Context(
             scheme=None if self.scheme is None else read_scheme(self.scheme),
             images=self.images,
@@ -72,6 +84,10 @@ class Agree:
         compared = panel(sets)
         measured = _measured(compared, sets) if self.measure else None
         found = agreement(compared, model=model, measured=measured)
+        if self.consensus is not None:
+            agreed = consensus_readings(compared, sets, found.consensus, model)
+            write_annotations(self.consensus, agreed, overwrite=self.overwrite)
+            out.print(f"the consensus on {len(agreed.images)} images is in {self.consensus}", markup=False)
         page = write_report(self.out, found, title="How well the readers agree", overwrite=self.overwrite)
         for pair in found.pairs:
             s = pair.mm or pair.px
