@@ -22,6 +22,7 @@ from dicom_files import film
 from lantern import OFFSETS, Lantern, picture
 from radmark import RESEARCH_USE, cli
 from radmark.core import InputError
+from radmark.serve import engine
 from radmark.serve.app import Model, create_app
 from radmark.serve.engine import Limits
 from radmark.serve.keys import add_key, owner, read_keys
@@ -266,6 +267,38 @@ def test_an_answer_that_takes_too_long_is_refused_and_its_place_is_free_when_its
 
 
 # ---- many at once -----------------------------------------------------------------------------------------------------
+
+
+class Together(Lantern):
+    """Answers only when it is asked by two threads at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met = threading.Barrier(2, timeout=60)
+        self.open = False
+
+    def side_by_side(self) -> contextlib.AbstractContextManager[None]:
+        stack = contextlib.ExitStack()
+        self.open = True
+        stack.callback(setattr, self, "open", False)
+        return stack  # type: ignore[return-value]
+
+    def locate(self, prepared: Any) -> Any:
+        if prepared[0][0] != "warm-up":
+            self.met.wait()
+        return super().locate(prepared)
+
+
+def test_a_model_that_may_be_is_asked_by_as_many_threads_as_there_are_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "available_cpus", lambda: 2)
+    together = Together()
+    with service(together) as client:
+        assert together.open
+        answers = at_once(8, lambda i: client.post("/v1/predict", content=picture(i, 47 - i)))
+    assert [spot(answer.json())[0] for answer in answers] == [[i, 47 - i] for i in range(8)]
+    assert not together.open
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

@@ -4,7 +4,6 @@ Where the network runs on a processor, each thread takes its image all the way.
 Threads are enough: the decoders, numpy, hashlib, torch and the engines all let go of the interpreter while they work.
 """
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from radmark.core.detector import BatchDetector, Detector, ParallelDetector, in_batches
+from radmark.core.detector import BatchDetector, Detector, ParallelDetector, available_cpus, in_batches
 from radmark.core.errors import InputError
 from radmark.core.frame import Spacing
 from radmark.core.prediction import Prediction
@@ -151,8 +150,3 @@ def _sha256_or_none(path: Path) -> str | None:
         return file_sha256(path)
     except OSError:
         return None
-
-
-def available_cpus() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

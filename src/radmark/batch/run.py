@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from radmark import __version__
 from radmark.batch.journal import Journal, Row
-from radmark.batch.pipeline import Job, Outcome, available_cpus, predict_each
+from radmark.batch.pipeline import Job, Outcome, predict_each
 from radmark.batch.results import WRITERS, Facts, need_pyarrow
-from radmark.core.detector import Detector
+from radmark.core.detector import Detector, available_cpus
 from radmark.core.errors import InputError
 from radmark.io.atomic import claim_file
 from radmark.io.points_json import image_tree

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from radmark.cli.common import model_sha256, open_model, parse_spacing
+from radmark.core.detector import available_cpus
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Predict:
 
     def run(self) -> int:
         """Predict and write."""
-        from radmark.batch.pipeline import Job, available_cpus, predict_each
+        from radmark.batch.pipeline import Job, predict_each
         from radmark.console import err, out
         from radmark.io import IMAGE_SUFFIXES
         from radmark.measure.reported import results_of
@@ -149,7 +150,7 @@ class Predict:
 
     def _batch(self, suffix: str) -> int:
         """A job that can be killed and goes on, over as many images as there are."""
-        from radmark.batch.pipeline import Job, available_cpus
+        from radmark.batch.pipeline import Job
         from radmark.batch.results import WRITERS
         from radmark.batch.run import Engine, run_batch
         from radmark.console import BatchProgress, out

@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from radmark.cli.common import model_sha256, open_model
+from radmark.core.detector import available_cpus
 from radmark.core.errors import InputError
 
 
@@ -72,7 +73,8 @@ class Serve:
             max_bytes=self.max_bytes, max_pixels=self.max_pixels, max_queue=self.max_queue, timeout_s=self.timeout_s
         )
         sha256 = model_sha256(self.run_folder)
-        model = service.Model(open_model(self.run_folder, self.absent_below)[0], self.run_folder.stem, sha256)
+        detector, _ = open_model(self.run_folder, self.absent_below, at_once=available_cpus())
+        model = service.Model(detector, self.run_folder.stem, sha256)
         service.serve(
             model,
             host=self.host,

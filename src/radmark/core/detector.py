@@ -1,5 +1,6 @@
 """What finds landmarks, whatever engine runs it: the little that a batch and a service ask of a model."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -71,3 +72,8 @@ class _OneByOne:
 def in_batches(detector: Detector) -> BatchDetector:
     """The detector itself where it takes several images at once, else one that hands them over one by one."""
     return detector if isinstance(detector, BatchDetector) else _OneByOne(detector)
+
+
+def available_cpus() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,7 @@
-"""From the bytes of an image to its prediction: threads that read, one that runs the network, and never more work than allowed.
+"""From the bytes of an image to its prediction: threads that read, others that run the network, and never more work than allowed.
+
+Where the network runs on a processor, each processor has such a thread; a graphics card has one, which takes several images at
+once.
 
 An image holds one of `max_queue` places from before its bytes are read until its answer is made, also where nobody waits for
 it any more: so memory is bounded by places times bytes, plus threads times pixels, however many ask.
@@ -13,14 +16,14 @@ import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from radmark.core.detector import Detector, in_batches
+from radmark.core.detector import Detector, ParallelDetector, available_cpus, in_batches
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing
 from radmark.core.prediction import Prediction
@@ -115,8 +118,17 @@ class Engine:
         self._image_s = 0.5  # how long an image takes, as a running mean; for Retry-After
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="radmark-read")
         self._waiting: queue.SimpleQueue[tuple[Any, Place, Future[Prediction]] | None] = queue.SimpleQueue()
-        self._network = threading.Thread(target=self._run_network, name="radmark-network", daemon=True)
-        self._network.start()
+        self._side_by_side = ExitStack()
+        networks = 1
+        if self._batch_size == 1 and isinstance(detector, ParallelDetector):
+            networks = available_cpus()
+            self._side_by_side.enter_context(detector.side_by_side())
+        self._networks = [
+            threading.Thread(target=self._run_network, name=f"radmark-network-{i}", daemon=True)
+            for i in range(networks)
+        ]
+        for network in self._networks:
+            network.start()
 
     @contextmanager
     def place(self) -> Generator[Place]:
@@ -171,8 +183,11 @@ class Engine:
     def stop(self) -> None:
         """End the threads, after what they were given."""
         self._readers.shutdown()
-        self._waiting.put(None)
-        self._network.join()
+        for _ in self._networks:
+            self._waiting.put(None)
+        for network in self._networks:
+            network.join()
+        self._side_by_side.close()
 
     def _read(self, data: bytes, asked: Asked, place: Place) -> tuple[Any, tuple[str, ...], str | None]:
         _stop_if_left(place)
