@@ -32,7 +32,7 @@ class Engine:
 
     Args:
         kind: this process with its threads, or a Ray cluster.
-        workers: reading threads here, processes there; one for each processor of this machine by default.
+        workers: threads here, processes there; one for each processor of this machine by default.
         address: of a Ray cluster; None: one that is started on this machine.
     """
 

@@ -86,7 +86,7 @@ class Predict:
     reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
 
     workers: int | None = None
-    """Threads that read images, on Ray processes. By default one for each processor."""
+    """Images looked at at once, each by a thread of its own, on Ray by a process. By default one for each processor."""
 
     address: str | None = None
     """Of the Ray cluster; by default one is started on this machine."""
