@@ -12,7 +12,7 @@ UV = $$(command -v uv || echo "$(PYTHON) -m uv")
 PIN = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help venv demo test test-fast check format bench pins clean
+.PHONY: help venv demo test test-long test-fast check format bench pins clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,11 +33,14 @@ $(STAMP): pins.txt pyproject.toml
 demo: $(STAMP) ## Phantoms, training, evaluation, report: all in radmark-demo/ (replaces an earlier one)
 	$(BIN)/radmark demo --out radmark-demo --overwrite
 
-test: $(STAMP) ## Every test, and which took longest
-	$(BIN)/pytest -n logical --dist worksteal --durations=30
+test: $(STAMP) ## Every test but the long ones, and which took longest
+	$(BIN)/pytest -n logical --dist worksteal --durations=30 -m "not long"
+
+test-long: $(STAMP) ## The long ones: mistakes that must turn tests red, a benchmark from end to end
+	$(BIN)/pytest -n logical --dist worksteal -m long
 
 test-fast: $(STAMP) ## The tests that take seconds
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow"
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not long"
 
 check: $(STAMP) ## Style, types, and that imports point down
 	$(BIN)/ruff check

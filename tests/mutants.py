@@ -461,8 +461,8 @@ MUTANTS = (
     Mutant(
         "several images in one pass, and each given the points of another",
         "batch/pipeline.py",
-        "found = iter(model.locate(good) if good else ())",
-        "found = iter(model.locate(good)[::-1] if good else ())",
+        "not good else model.locate(good))",
+        "not good else model.locate(good)[::-1])",
         "batch/test_batch.py::test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth",
     ),
 )

@@ -33,6 +33,8 @@ for line in sys.stdin:
 
 Verdict = tuple[int, str]
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -72,13 +74,11 @@ def pytest_says(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         foundry.stdin.close()
 
 
-@pytest.mark.slow
 def test_without_a_mistake_the_tests_are_green(pytest_says: Callable[..., Verdict]) -> None:
     code, told = pytest_says(*sorted({mutant.tests for mutant in MUTANTS}))
     assert code == 0, told
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.mistake)
 def test_a_mistake_turns_its_test_red(workshop: Path, pytest_says: Callable[..., Verdict], mutant: Mutant) -> None:
     file = workshop / mutant.file

@@ -8,7 +8,7 @@ import pytest
 from radmark.cli import main
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_smoke_grid_runs_to_the_end_and_a_second_call_has_nothing_left_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -66,7 +66,7 @@ Radmark = Callable[..., Said]
 @pytest.fixture
 def radmark(monkeypatch: pytest.MonkeyPatch) -> Radmark:
     """Run a command with the perfect model; the words are those behind `radmark`."""
-    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_: (Perfect(), lambda: "run-7 0123456789ab"))
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: (Perfect(), lambda: "run-7 0123456789ab"))
 
     def do(*words: object) -> Said:
         out, err = io.StringIO(), io.StringIO()
@@ -174,7 +174,7 @@ def groups_of(report: Path) -> dict[tuple[str, str], tuple[list[float], set[str]
 def test_every_format_and_radmark_measure_tell_the_same_results_flags_and_reasons(
     radmark: Radmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_: (Perfect(CONTRADICTING), lambda: "run-7"))
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: (Perfect(CONTRADICTING), lambda: "run-7"))
     image = hip(
         tmp_path / "study" / "IM1",
         PatientOrientation=["L", "F"],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from radmark.cli.common import model_sha256, open_model, parse_spacing
-from radmark.core.detector import available_cpus
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +94,7 @@ class Predict:
         """Predict and write."""
         from radmark.batch.pipeline import Job, predict_each
         from radmark.console import err, out
+        from radmark.core.detector import available_cpus
         from radmark.io import IMAGE_SUFFIXES
         from radmark.measure.reported import results_of
 
@@ -154,6 +154,7 @@ class Predict:
         from radmark.batch.results import WRITERS
         from radmark.batch.run import Engine, run_batch
         from radmark.console import BatchProgress, out
+        from radmark.core.detector import available_cpus
         from radmark.io import IMAGE_SUFFIXES
 
         if suffix not in WRITERS:

@@ -7,7 +7,6 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from radmark.cli.common import model_sha256, open_model
-from radmark.core.detector import available_cpus
 from radmark.core.errors import InputError
 
 
@@ -51,6 +50,7 @@ class Serve:
     def run(self) -> int:
         """Serve until told to stop."""
         from radmark.console import out
+        from radmark.core.detector import available_cpus
 
         try:
             import radmark.serve.server as service
