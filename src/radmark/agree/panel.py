@@ -23,7 +23,7 @@ class Panel:
         people: (R) who that is; two labels may be one person.
         images: (N) names.
         patients: (N) whose film; the image's own name where nobody says.
-        landmarks: (K) names.
+        scheme: the K landmarks.
         points: (R, N, K, 2) x right, y down, pixels of the image file; NaN where it was not placed.
         scale: (N, 2) millimetres a pixel in x and y; NaN where unknown.
     """
@@ -32,9 +32,14 @@ class Panel:
     people: tuple[str, ...]
     images: tuple[str, ...]
     patients: tuple[str, ...]
-    landmarks: tuple[str, ...]
+    scheme: Scheme
     points: FloatArray
     scale: FloatArray
+
+    @property
+    def landmarks(self) -> tuple[str, ...]:
+        """(K) names."""
+        return self.scheme.names
 
     @property
     def owners(self) -> NDArray[np.int64]:
@@ -106,7 +111,7 @@ def panel(sets: Sequence[Readings]) -> Panel:
         people=tuple(people[label] for label in labels),
         images=images,
         patients=tuple(_patient(readings) for readings in of_image),
-        landmarks=landmarks,
+        scheme=sets[0].scheme if sets[0].scheme.names == landmarks else Scheme.from_names(landmarks),
         points=points,
         scale=np.array([_scale(readings) for readings in of_image]),
     )
@@ -184,5 +189,4 @@ def consensus_readings(
         patient = next((reading.patient for reading in told if reading.patient is not None), None)
         plain = replace(told[0], marks=marks, size=size, spacing=spacing, patient=patient, reader=CONSENSUS, session="")
         found.append(plain)
-    scheme = sets[0].scheme
-    return Readings(scheme if scheme.names == panel.landmarks else Scheme.from_names(panel.landmarks), tuple(found))
+    return Readings(panel.scheme, tuple(found))

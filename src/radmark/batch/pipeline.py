@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from radmark.core.detector import BatchDetector, Detector, ParallelDetector, available_cpus, in_batches
+from radmark.core.detector import BatchDetector, Detector, available_cpus, in_batches, side_by_side
 from radmark.core.errors import InputError
 from radmark.core.frame import Spacing
 from radmark.core.prediction import Prediction
@@ -105,13 +105,11 @@ def predict_each(
     queue = iter(jobs)
     under_way: deque[tuple[Job, Future[_Read]]] = deque()
     with ExitStack() as stack:
-        parallel = detector if at_once == 1 and isinstance(detector, ParallelDetector) else None
-        if parallel is not None:
-            stack.enter_context(parallel.side_by_side())
+        all_the_way = stack.enter_context(side_by_side(detector, at_once))
 
         def work(job: Job) -> _Read:
             read = _read(job, model, frame, hashed, keep)
-            if parallel is None or read.problem is not None:
+            if not all_the_way or read.problem is not None:
                 return read
             return replace(read, prepared=model.locate([read.prepared])[0])
 
@@ -125,7 +123,7 @@ def predict_each(
             batch = [under_way.popleft() for _ in range(min(at_once, len(under_way)))]
             read = [(job, future.result()) for job, future in batch]
             good = [r.prepared for _, r in read if r.problem is None]
-            found = iter(good if parallel is not None or not good else model.locate(good))
+            found = iter(good if all_the_way or not good else model.locate(good))
             for job, r in read:
                 yield Outcome(job, None if r.problem else next(found), r.problem, r.sha256, r.radiograph)
 

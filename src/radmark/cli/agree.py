@@ -1,6 +1,5 @@
 """`radmark agree`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from radmark.agree import Panel
     from radmark.core.frame import FloatArray
     from radmark.core.readings import Readings
-    from radmark.core.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Agree:
             for loss in asked:
                 err.print(f"{path}: left out: {loss}", markup=False)
         compared = panel(sets)
-        measured = _measured(compared, sets) if self.measure else None
+        measured = _measured(compared) if self.measure else None
         found = agreement(compared, model=model, measured=measured)
         if self.consensus is not None:
             agreed = consensus_readings(compared, sets, found.consensus, model)
@@ -121,7 +119,7 @@ def _named(readings: "Readings", path: Path) -> "Readings":
     return readings.named(path.stem)
 
 
-def _measured(panel: "Panel", sets: "Sequence[Readings]") -> "dict[tuple[str, str], FloatArray]":
+def _measured(panel: "Panel") -> "dict[tuple[str, str], FloatArray]":
     """(title, unit) -> (R, N) values: everything the landmarks' names let measure, of every reading."""
     import numpy as np
 
@@ -129,7 +127,6 @@ def _measured(panel: "Panel", sets: "Sequence[Readings]") -> "dict[tuple[str, st
     from radmark.core.landmarks import Landmarks
     from radmark.measure import measure
 
-    scheme = _scheme(panel, sets)
     tables: dict[tuple[str, str], FloatArray] = {}
     shape = (len(panel.readers), len(panel.images))
     for r in range(shape[0]):
@@ -139,7 +136,7 @@ def _measured(panel: "Panel", sets: "Sequence[Readings]") -> "dict[tuple[str, st
             x_mm, y_mm = panel.scale[n].tolist()
             spacing = Spacing(x_mm, y_mm, SpacingSource.TABLE) if np.isfinite(x_mm) else None
             # Measurements ask for a frame; its size enters none of them.
-            landmarks = Landmarks.present(scheme, Frame(1, 1, spacing), panel.points[r, n])
+            landmarks = Landmarks.present(panel.scheme, Frame(1, 1, spacing), panel.points[r, n])
             for result in measure(landmarks):
                 title = f"{result.title}, {result.side}" if result.side else result.title
                 table = tables.setdefault((title, result.unit), np.full(shape, np.nan))
@@ -151,10 +148,3 @@ def _measured(panel: "Panel", sets: "Sequence[Readings]") -> "dict[tuple[str, st
             remedy="Leave out --measure, or name the landmarks as docs/measurements.md does",
         )
     return tables
-
-
-def _scheme(panel: "Panel", sets: "Sequence[Readings]") -> "Scheme":
-    from radmark.core.scheme import Scheme
-
-    first = sets[0].scheme
-    return first if first.names == panel.landmarks else Scheme.from_names(panel.landmarks)

@@ -1,8 +1,8 @@
 """What finds landmarks, whatever engine runs it: the little that a batch and a service ask of a model."""
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -72,6 +72,21 @@ class _OneByOne:
 def in_batches(detector: Detector) -> BatchDetector:
     """The detector itself where it takes several images at once, else one that hands them over one by one."""
     return detector if isinstance(detector, BatchDetector) else _OneByOne(detector)
+
+
+@contextmanager
+def side_by_side(detector: Detector, at_once: int) -> Generator[bool]:
+    """Whether several threads should each ask the model for an image of their own, and while it lasts they may.
+
+    Args:
+        detector: the model.
+        at_once: images in a pass of its network; more than one, and a single thread should gather them.
+    """
+    if at_once == 1 and isinstance(detector, ParallelDetector):
+        with detector.side_by_side():
+            yield True
+    else:
+        yield False
 
 
 def available_cpus() -> int:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from radmark.core.detector import Detector, ParallelDetector, available_cpus, in_batches
+from radmark.core.detector import Detector, available_cpus, in_batches, side_by_side
 from radmark.core.errors import InputError
 from radmark.core.frame import Frame, Spacing
 from radmark.core.prediction import Prediction
@@ -119,10 +119,7 @@ class Engine:
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="radmark-read")
         self._waiting: queue.SimpleQueue[tuple[Any, Place, Future[Prediction]] | None] = queue.SimpleQueue()
         self._side_by_side = ExitStack()
-        networks = 1
-        if self._batch_size == 1 and isinstance(detector, ParallelDetector):
-            networks = available_cpus()
-            self._side_by_side.enter_context(detector.side_by_side())
+        networks = available_cpus() if self._side_by_side.enter_context(side_by_side(detector, self._batch_size)) else 1
         self._networks = [
             threading.Thread(target=self._run_network, name=f"radmark-network-{i}", daemon=True)
             for i in range(networks)

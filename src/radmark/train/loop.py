@@ -263,8 +263,8 @@ def train(
                 drawn_at = time.monotonic()
             watch.epoch(row)
             fabric.barrier()
+        kept = store.load_run(run)
         if first:
-            kept = store.load_run(run)
             sha256 = store.model_sha256(run)
             card = model_card(kept.config, kept.scheme, kept.facts, epoch=kept.epoch, sha256=sha256)
             write_card(run, card, markdown(card))
@@ -281,7 +281,7 @@ def train(
             board.close()
         if first and history:
             draw_curves(history, run / "curves.png")
-    return store.load_run(run)
+    return kept
 
 
 def pieces(indices: Sequence[int], accumulate: int, world: int) -> list[tuple[Sequence[int], bool]]:
