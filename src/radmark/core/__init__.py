@@ -1,4 +1,13 @@
-"""The words everything else speaks: frame, scheme, landmarks, radiograph, data set, errors. numpy and stdlib only.
+"""The words everything else speaks: film, marks, study, finding, report; scheme, frame, errors. numpy and stdlib only.
+
+| Word | Means |
+|---|---|
+| film | one radiograph, whatever file it is in |
+| marks | what one author (a reader, a model, a consensus) says of one film |
+| reader, reading | a person who marks; a reader's n-th pass |
+| study | films, and marks on them |
+| finding | something to be known of a film, a landmark, a number |
+| result, report | a measurement; all that follows from a film and marks |
 
 Names load when they are first used: the command line needs only the errors to show its help, and numpy takes longer to load
 than all the rest of it.
@@ -8,31 +17,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radmark.core.dataset import Case as Case
-    from radmark.core.dataset import Dataset as Dataset
-    from radmark.core.dataset import Split as Split
-    from radmark.core.dataset import same_pixels as same_pixels
     from radmark.core.errors import InputError as InputError
     from radmark.core.errors import RadmarkError as RadmarkError
+    from radmark.core.film import Film as Film
+    from radmark.core.finding import Finding as Finding
+    from radmark.core.finding import Severity as Severity
     from radmark.core.frame import Frame as Frame
     from radmark.core.frame import Inset as Inset
     from radmark.core.frame import Spacing as Spacing
     from radmark.core.frame import SpacingSource as SpacingSource
-    from radmark.core.landmarks import Landmarks as Landmarks
-    from radmark.core.landmarks import State as State
-    from radmark.core.prediction import Prediction as Prediction
-    from radmark.core.radiograph import Radiograph as Radiograph
+    from radmark.core.marks import Marks as Marks
+    from radmark.core.marks import State as State
+    from radmark.core.report import Report as Report
+    from radmark.core.report import Result as Result
     from radmark.core.scheme import LandmarkDefinition as LandmarkDefinition
     from radmark.core.scheme import Scheme as Scheme
+    from radmark.core.split import Split as Split
+    from radmark.core.split import same_pixels as same_pixels
+    from radmark.core.study import Marked as Marked
+    from radmark.core.study import Study as Study
 
 _MODULES = {
-    "dataset": ("Case", "Dataset", "Split", "same_pixels"),
     "errors": ("InputError", "RadmarkError"),
+    "film": ("Film",),
+    "finding": ("Finding", "Severity"),
     "frame": ("Frame", "Inset", "Spacing", "SpacingSource"),
-    "landmarks": ("Landmarks", "State"),
-    "prediction": ("Prediction",),
-    "radiograph": ("Radiograph",),
+    "marks": ("Marks", "State"),
+    "report": ("Report", "Result"),
     "scheme": ("LandmarkDefinition", "Scheme"),
+    "split": ("Split", "same_pixels"),
+    "study": ("Marked", "Study"),
 }
 
 

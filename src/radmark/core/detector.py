@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from radmark.core.prediction import Prediction
-from radmark.core.radiograph import Radiograph
+from radmark.core.film import Film
+from radmark.core.marks import Marks
 from radmark.core.scheme import Scheme
 
 
@@ -19,8 +19,8 @@ class Detector(Protocol):
         """What it marks."""
         ...
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        """The landmarks of one radiograph, in its own frame."""
+    def __call__(self, film: Film) -> Marks:
+        """The landmarks of one film, in its own frame."""
         ...
 
 
@@ -28,12 +28,12 @@ class Detector(Protocol):
 class BatchDetector(Detector, Protocol):
     """A model whose work comes in two parts: what each image needs alone, for threads, and the network, for several at once."""
 
-    def prepare(self, name: str, radiograph: Radiograph) -> Any:
-        """What `locate` needs of a radiograph, much smaller than it. May be called from several threads at once."""
+    def prepare(self, film: Film) -> Any:
+        """What `locate` needs of a film, much smaller than it. May be called from several threads at once."""
         ...
 
-    def locate(self, prepared: Sequence[Any]) -> list[Prediction]:
-        """The landmarks of several prepared radiographs, in their order; to be called from one thread at a time."""
+    def locate(self, prepared: Sequence[Any]) -> list[Marks]:
+        """The landmarks of several prepared films, in their order; to be called from one thread at a time."""
         ...
 
 
@@ -59,14 +59,14 @@ class _OneByOne:
     def scheme(self) -> Scheme:
         return self.detector.scheme
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        return self.detector(name, radiograph)
+    def __call__(self, film: Film) -> Marks:
+        return self.detector(film)
 
-    def prepare(self, name: str, radiograph: Radiograph) -> tuple[str, Radiograph]:
-        return name, radiograph
+    def prepare(self, film: Film) -> Film:
+        return film
 
-    def locate(self, prepared: Sequence[tuple[str, Radiograph]]) -> list[Prediction]:
-        return [self.detector(name, radiograph) for name, radiograph in prepared]
+    def locate(self, prepared: Sequence[Film]) -> list[Marks]:
+        return [self.detector(film) for film in prepared]
 
 
 def in_batches(detector: Detector) -> BatchDetector:

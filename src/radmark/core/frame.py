@@ -31,6 +31,27 @@ class SpacingSource(StrEnum):
     DICOM_DETECTOR = "dicom-detector"  # a header: millimetres on the detector, not in the patient
     DICOM_UNKNOWN = "dicom-unknown"  # a header that does not say which of these
 
+    @property
+    def on_film(self) -> bool:
+        """Whether somebody found it on the film itself, by something whose size is known."""
+        return self.startswith("known-")
+
+
+SPACING_WORDS = {
+    SpacingSource.FLAG: "given by the user",
+    SpacingSource.TABLE: "from the annotation table",
+    SpacingSource.KNOWN_DISTANCE: "from two points of known distance",
+    SpacingSource.KNOWN_HEAD: "from the prosthetic head's known diameter",
+    SpacingSource.KNOWN_BALL: "from a marker ball's known diameter",
+    SpacingSource.MAGNIFICATION: "on the detector, divided by a stated magnification",
+    SpacingSource.FILE: "from a spacing file",
+    SpacingSource.DICOM_FIDUCIAL: "DICOM, calibrated by an object of known size",
+    SpacingSource.DICOM_GEOMETRY: "DICOM, by an assumed depth in the patient",
+    SpacingSource.DICOM_DETECTOR: "DICOM, on the detector; smaller in the patient",
+    SpacingSource.DICOM_UNKNOWN: "DICOM, which does not say in which plane these millimetres hold",
+}
+"""Where millimetres come from, in words of at most 64 characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
@@ -52,6 +73,25 @@ class Spacing:
                     value=value,
                     remedy="Give the millimetres one pixel covers, such as 0.143, or leave it out where it is unknown",
                 )
+
+    @classmethod
+    def parse(cls, text: str, source: SpacingSource) -> "Spacing":
+        """ "0.143" or "0.143,0.144" (x, y) in millimetres.
+
+        Raises:
+            InputError: neither one nor two positive numbers.
+        """
+        try:
+            values = [float(part) for part in text.split(",")]
+        except ValueError:
+            values = []
+        if len(values) not in (1, 2):
+            raise InputError(
+                "the spacing is neither one number of millimetres nor two",
+                value=text,
+                remedy="Give V or X,Y with a decimal point, such as 0.143 or 0.143,0.144",
+            )
+        return cls(values[0], values[-1], source)
 
 
 @dataclass(frozen=True, slots=True)

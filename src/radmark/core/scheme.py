@@ -44,7 +44,7 @@ class Scheme:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(
-                "a landmark name stands twice in a scheme", value=", ".join(twice), remedy="Give each its own name"
+                "a landmark name appears twice in a scheme", value=", ".join(twice), remedy="Give each its own name"
             )
         for kind, lines in (("pair", self.pairs), ("edge", self.edges)):
             for name in (end for line in lines for end in line):
@@ -126,3 +126,19 @@ def paired(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def one_sided(names: Sequence[str]) -> tuple[str, ...]:
     """The names that say left or right while their partner is not among `names`."""
     return tuple(n for n in names if (other := other_side(n)) is not None and other not in names)
+
+
+_LIKE_A_SIDE = re.compile(
+    r"(?i:left|right|links|rechts)|(?<![A-Za-z])(?i:lt|rt)(?![A-Za-z])"  # hipLeft, hip_lt
+    r"|(?<=[a-z0-9])[LR](?![a-z])|^[LR](?=[A-Z])"  # cupL, LHip
+)
+
+
+def unpaired_sides(scheme: Scheme) -> tuple[str, ...]:
+    """Landmarks in no pair whose names look like the two sides of one (`cupL`, `cupR`), written as radmark does not pair them."""
+    in_pairs = {name for pair in scheme.pairs for name in pair}
+    alike: dict[str, list[str]] = {}
+    for name in scheme.names:
+        if name not in in_pairs and _LIKE_A_SIDE.search(name):
+            alike.setdefault(_LIKE_A_SIDE.sub("#", name).lower(), []).append(name)
+    return tuple(name for names in alike.values() if len(names) > 1 for name in names)

@@ -1,89 +1,23 @@
-"""Annotated cases, and splits of them that never part a patient."""
+"""Splits of a study that never part a patient."""
 
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
 from radmark.core.errors import InputError
-from radmark.core.landmarks import Landmarks
-from radmark.core.scheme import Scheme
+from radmark.core.study import Study
 
 _SPLIT_REMEDY = 'Give a list of image names for each part, such as {"train": ["a.png"], "test": ["b.png"]}'
 
 
 @dataclass(frozen=True)
-class Case:
-    """One radiograph and what a reader marked on it.
-
-    Args:
-        name: the image's name in the annotation file, unique in a data set.
-        image: path of the image file.
-        landmarks: in the image's own frame.
-        patient: whose film it is; where the file does not say, the image's own name.
-        part: the `split` column, such as "train" or "test", where there is one.
-        attributes: every other column, as read, for stratified splits and subgroups.
-    """
-
-    name: str
-    image: Path
-    landmarks: Landmarks
-    patient: str
-    part: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Cases of one scheme, read by one reader.
-
-    Raises:
-        InputError: no case, a name twice, or a case of another scheme.
-    """
-
-    scheme: Scheme
-    cases: tuple[Case, ...]
-    reader: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.cases:
-            raise InputError("the data set holds no case", remedy="Give at least one annotated image")
-        seen: set[str] = set()
-        for case in self.cases:
-            if case.name in seen:
-                raise InputError(
-                    "an image stands twice in the data set", value=case.name, remedy="Keep one row for each"
-                )
-            seen.add(case.name)
-            if case.landmarks.scheme.names != self.scheme.names:
-                raise InputError(
-                    f"case {case.name} is marked in scheme {case.landmarks.scheme.name}, not {self.scheme.name}",
-                    remedy="Keep schemes in separate data sets",
-                )
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    def subset(self, names: Iterable[str]) -> "Dataset":
-        """The cases with these names, in the data set's own order.
-
-        Raises:
-            InputError: there is no such case, or no name at all.
-        """
-        wanted = set(names)
-        if unknown := wanted.difference(case.name for case in self.cases):
-            raise InputError("the data set has no such image", value=min(unknown), remedy="Name images that are in it")
-        return Dataset(self.scheme, tuple(case for case in self.cases if case.name in wanted), self.reader)
-
-
-@dataclass(frozen=True)
 class Split:
-    """Named parts of a data set, each a tuple of case names. A patient is in one part only.
+    """Named parts of a study, each a tuple of case names. A patient is in one part only.
 
     Build one with `Split.of`, which checks; `by_patient` and `folds` draw one.
     """
@@ -91,20 +25,20 @@ class Split:
     parts: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, dataset: Dataset, parts: Mapping[str, Sequence[str]]) -> "Split":
-        """A split of `dataset` as given.
+    def of(cls, study: Study, parts: Mapping[str, Sequence[str]]) -> "Split":
+        """A split of `study` as given.
 
         Raises:
             InputError: a name is unknown or in two parts, or a patient is in two parts (the patient is named).
         """
-        patient_of = {case.name: case.patient for case in dataset.cases}
+        patient_of = {film.name: film.owner for film in study.films}
         home: dict[str, str] = {}
         patient_home: dict[str, str] = {}
         for part, names in parts.items():
             for name in names:
                 if name not in patient_of:
                     raise InputError(
-                        f"part {part} of the split names an image that is not in the data set",
+                        f"part {part} of the split names an image that is not in the study",
                         value=name,
                         remedy="Remove it from the split or add the image",
                     )
@@ -126,23 +60,23 @@ class Split:
         return cls({part: tuple(names) for part, names in parts.items()})
 
     @classmethod
-    def by_column(cls, dataset: Dataset) -> "Split":
+    def by_column(cls, study: Study) -> "Split":
         """The split the annotation file's own `split` column states; cases without a value are in no part."""
         parts: dict[str, list[str]] = defaultdict(list)
-        for case in dataset.cases:
-            if case.part:
-                parts[case.part].append(case.name)
-        return cls.of(dataset, parts)
+        for film in study.films:
+            if film.part:
+                parts[film.part].append(film.name)
+        return cls.of(study, parts)
 
     @classmethod
     def by_patient(
-        cls, dataset: Dataset, fractions: Mapping[str, float], *, seed: int, stratify: str | None = None
+        cls, study: Study, fractions: Mapping[str, float], *, seed: int, stratify: str | None = None
     ) -> "Split":
         """Draw parts at random, whole patients at a time.
 
         Args:
             fractions: share of the patients for each part; they are normalised to sum to 1.
-            seed: the same seed and data set give the same split.
+            seed: the same seed and study give the same split.
             stratify: an attribute column whose values are spread evenly over the parts; a patient counts with the
                 value of its first case.
 
@@ -158,9 +92,9 @@ class Split:
                 remedy="Give shares such as 0.8 and 0.2",
             )
         shares = {part: fraction / total for part, fraction in fractions.items() if fraction > 0}
-        groups = _patients(dataset)
+        groups = _patients(study)
         chosen: dict[str, list[str]] = {part: [] for part in shares}
-        for patient in _shuffled(dataset, groups, seed, stratify):
+        for patient in _shuffled(study, groups, seed, stratify):
             # The part furthest behind its share gets the next patient: exact counts, and even within each stratum.
             dealt = sum(len(v) for v in chosen.values()) + 1
             behind = max(shares, key=lambda part: shares[part] * dealt - len(chosen[part]))
@@ -173,10 +107,10 @@ class Split:
         for patients in chosen.values():
             if not patients:  # a small share of few patients rounds to none, which nobody asked for
                 patients.append(max(chosen.values(), key=len).pop())
-        return cls.of(dataset, {part: [n for p in patients for n in groups[p]] for part, patients in chosen.items()})
+        return cls.of(study, {part: [n for p in patients for n in groups[p]] for part, patients in chosen.items()})
 
     @classmethod
-    def folds(cls, dataset: Dataset, k: int, *, seed: int, stratify: str | None = None) -> tuple["Split", ...]:
+    def folds(cls, study: Study, k: int, *, seed: int, stratify: str | None = None) -> tuple["Split", ...]:
         """k-fold cross-validation: k splits into "train" and "test"; each patient is tested once.
 
         Raises:
@@ -186,10 +120,10 @@ class Split:
             raise InputError(
                 "cross-validation needs at least 2 folds", value=k, remedy="Ask for 2 or more, such as the usual 5"
             )
-        dealt = cls.by_patient(dataset, {str(i): 1.0 for i in range(k)}, seed=seed, stratify=stratify)
+        dealt = cls.by_patient(study, {str(i): 1.0 for i in range(k)}, seed=seed, stratify=stratify)
         return tuple(
             cls.of(
-                dataset,
+                study,
                 {
                     "train": [n for part, names in dealt.parts.items() if part != str(i) for n in names],
                     "test": dealt.parts[str(i)],
@@ -203,11 +137,11 @@ class Split:
         return json.dumps({part: list(names) for part, names in self.parts.items()}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str, dataset: Dataset) -> "Split":
-        """Read back what `to_json` wrote, checked against `dataset`.
+    def from_json(cls, text: str, study: Study) -> "Split":
+        """Read back what `to_json` wrote, checked against `study`.
 
         Raises:
-            InputError: the text is not such a split, or not one of `dataset`.
+            InputError: the text is not such a split, or not one of `study`.
         """
         try:
             parts: object = json.loads(text)
@@ -220,30 +154,33 @@ class Split:
             if not isinstance(names, list) or not all(isinstance(n, str) for n in cast("list[object]", names)):
                 raise InputError(f"part {part} of the split is not a list of image names", remedy=_SPLIT_REMEDY)
             checked[part] = cast("list[str]", names)
-        return cls.of(dataset, checked)
+        return cls.of(study, checked)
 
 
-def _patients(dataset: Dataset) -> dict[str, list[str]]:
+def _patients(study: Study) -> dict[str, list[str]]:
     """Image names by patient, patients in the order they first appear."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for case in dataset.cases:
-        groups[case.patient].append(case.name)
+    for film in study.films:
+        groups[film.owner].append(film.name)
     return dict(groups)
 
 
-def _shuffled(dataset: Dataset, groups: Mapping[str, list[str]], seed: int, stratify: str | None) -> list[str]:
+def _shuffled(study: Study, groups: Mapping[str, list[str]], seed: int, stratify: str | None) -> list[str]:
     """Patients in random order, stratum by stratum. Sorted first, so the order of rows in a file does not matter."""
-    by_name = {case.name: case for case in dataset.cases}
+    columns = {
+        film.name: {**film.columns, **({"reader": marks.reader} if marks.reader else {})}
+        for film, marks in reversed(study.rows)
+    }
     strata: dict[str, list[str]] = defaultdict(list)
     for patient in sorted(groups):
-        attributes = by_name[groups[patient][0]].attributes
-        if stratify is not None and stratify not in attributes:
+        own = columns[groups[patient][0]]
+        if stratify is not None and stratify not in own:
             raise InputError(
-                "the column to stratify by is not in the data set",
+                "the column to stratify by is not in the study",
                 value=stratify,
-                remedy=f"Use one of: {', '.join(attributes) or 'none there'}",
+                remedy=f"Use one of: {', '.join(own) or 'none there'}",
             )
-        strata[attributes[stratify] if stratify else ""].append(patient)
+        strata[own[stratify] if stratify else ""].append(patient)
     rng = np.random.default_rng(seed)
     order: list[str] = []
     for value in sorted(strata):
