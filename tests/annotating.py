@@ -67,6 +67,7 @@ class Server:
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "radmark.cli", "annotate", "--no-browser", *self.words]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        said = ""
         for _ in range(1800):  # a busy machine takes its time
             said = self.log.read_text(errors="replace")
             assert self.process.poll() is None, said

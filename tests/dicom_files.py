@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pydicom
 import pydicom.uid
+from pydicom.dataset import FileMetaDataset
 
-DX = "1.2.840.10008.5.1.4.1.1.1.1"
+DX = pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.1.1")
 RAMP = np.arange(7 * 5, dtype=np.uint16).reshape(7, 5) * 100
 """12 bits; 5 wide, 7 high."""
 
@@ -15,7 +16,7 @@ RAMP = np.arange(7 * 5, dtype=np.uint16).reshape(7, 5) * 100
 def film(path: Path, pixels: np.ndarray = RAMP, *, bits: int = 12, **tags: Any) -> Path:
     """A DX file of these stored values; `tags` are set last, None removes one."""
     ds = pydicom.Dataset()
-    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     ds.SOPClassUID, ds.SOPInstanceUID = DX, pydicom.uid.generate_uid()
     ds.StudyInstanceUID, ds.SeriesInstanceUID = pydicom.uid.generate_uid(), pydicom.uid.generate_uid()

@@ -15,8 +15,8 @@ import pytest
 from dicom_files import RAMP, film
 from programs import run
 from radmark.core import InputError, Spacing, SpacingSource
-from radmark.io import read_dataset, read_image, read_size, read_spacing
-from radmark.io.dicom import FLAGS, is_dicom, spacing_of
+from radmark.io import open_film, read_dataset, read_film, read_size
+from radmark.io.dicom import FINDINGS, is_dicom, spacing_of
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -30,10 +30,10 @@ HIPS = Path(__file__).parents[2] / "../shared/data/hips"
 def test_the_lit_pixel_is_where_it_was_lit_and_the_depth_stays(tmp_path: Path) -> None:
     pixels = np.zeros((7, 5), np.uint16)
     pixels[2, 4] = 4095  # row 2, column 4
-    radiograph = read_image(film(tmp_path / "a.dcm", pixels))
-    assert radiograph.pixels.dtype == np.uint16
-    assert np.argwhere(radiograph.pixels == 4095).tolist() == [[2, 4]]
-    assert (radiograph.frame.width, radiograph.frame.height) == (5, 7) == read_size(tmp_path / "a.dcm")
+    read = read_film(film(tmp_path / "a.dcm", pixels))
+    assert read.pixels.dtype == np.uint16
+    assert np.argwhere(read.pixels == 4095).tolist() == [[2, 4]]
+    assert (read.frame.width, read.frame.height) == (5, 7) == read_size(tmp_path / "a.dcm")
 
 
 @pytest.mark.parametrize(
@@ -51,53 +51,53 @@ def test_the_lit_pixel_is_where_it_was_lit_and_the_depth_stays(tmp_path: Path) -
     ],
 )
 def test_dense_bone_is_bright_however_the_file_puts_it(tags: dict[str, Any], turned: bool, tmp_path: Path) -> None:
-    radiograph = read_image(film(tmp_path / "a.dcm", **tags))
-    assert np.array_equal(radiograph.pixels, 4095 - RAMP if turned else RAMP)
-    assert ("polarity_contradicts_itself" in radiograph.flags) == (tags.get("PresentationLUTShape") == "IDENTITY")
+    read = read_film(film(tmp_path / "a.dcm", **tags))
+    assert np.array_equal(read.pixels, 4095 - RAMP if turned else RAMP)
+    assert ("polarity_contradicts_itself" in read.flags) == (tags.get("PresentationLUTShape") == "IDENTITY")
 
 
 def test_signed_values_keep_their_order_and_their_depth(tmp_path: Path) -> None:
     signed = (RAMP.astype(np.int16) - 2000) & 0x0FFF  # 12 bits, the sign in bit 11, as some CR files have it
-    radiograph = read_image(film(tmp_path / "a.dcm", signed.astype(np.int16), PixelRepresentation=1))
-    assert np.array_equal(radiograph.pixels.astype(int), RAMP.astype(int) - 2000 + 2048)
+    read = read_film(film(tmp_path / "a.dcm", signed.astype(np.int16), PixelRepresentation=1))
+    assert np.array_equal(read.pixels.astype(int), RAMP.astype(int) - 2000 + 2048)
 
 
 def test_overlay_bits_above_the_stored_ones_are_no_gray(tmp_path: Path) -> None:
     drawn = RAMP.copy()
     drawn[3] |= 0x8000
-    assert np.array_equal(read_image(film(tmp_path / "a.dcm", drawn)).pixels, RAMP)
+    assert np.array_equal(read_film(film(tmp_path / "a.dcm", drawn)).pixels, RAMP)
 
 
 def test_an_empty_modality_lut_changes_nothing(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"ModalityLUTSequence": [], "RescaleSlope": "1", "RescaleIntercept": "-100"}
-    assert np.array_equal(read_image(film(tmp_path / "a.dcm", **empty)).pixels, RAMP)
+    assert np.array_equal(read_film(film(tmp_path / "a.dcm", **empty)).pixels, RAMP)
 
 
 def test_a_highest_bit_outside_the_word_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged or cut off"):
-        read_image(film(tmp_path / "a.dcm", HighBit=200))
+        read_film(film(tmp_path / "a.dcm", HighBit=200))
 
 
 def test_values_that_lie_high_in_their_word_are_brought_down(tmp_path: Path) -> None:
-    radiograph = read_image(film(tmp_path / "a.dcm", RAMP << 4, HighBit=15))
-    assert np.array_equal(radiograph.pixels, RAMP)
+    read = read_film(film(tmp_path / "a.dcm", RAMP << 4, HighBit=15))
+    assert np.array_equal(read.pixels, RAMP)
 
 
 def test_padding_is_as_dark_as_the_darkest_of_the_picture_even_where_dark_is_high(tmp_path: Path) -> None:
     padded = RAMP + 500
     padded[0] = 0
     inverted: dict[str, Any] = {"PhotometricInterpretation": "MONOCHROME1", "PixelPaddingValue": 0}
-    radiograph = read_image(film(tmp_path / "a.dcm", padded, **inverted))
-    assert (radiograph.pixels[0] == 4095 - (RAMP + 500).max()).all()
-    assert np.array_equal(radiograph.pixels[1:], 4095 - padded[1:])
+    read = read_film(film(tmp_path / "a.dcm", padded, **inverted))
+    assert (read.pixels[0] == 4095 - (RAMP + 500).max()).all()
+    assert np.array_equal(read.pixels[1:], 4095 - padded[1:])
 
 
 def test_a_modality_lut_is_followed(tmp_path: Path) -> None:
     lut = pydicom.Dataset()
     lut.LUTDescriptor, lut.ModalityLUTType = [4096, 0, 16], "OD"
     lut["LUTData"] = pydicom.DataElement(0x00283006, "OW", (np.arange(4096, dtype=np.uint16) ** 2 // 300).tobytes())
-    radiograph = read_image(film(tmp_path / "a.dcm", ModalityLUTSequence=[lut]))
-    assert np.array_equal(radiograph.pixels, RAMP.astype(int) ** 2 % 65536 // 300)
+    read = read_film(film(tmp_path / "a.dcm", ModalityLUTSequence=[lut]))
+    assert np.array_equal(read.pixels, RAMP.astype(int) ** 2 % 65536 // 300)
 
 
 def compressed(path: Path, syntax: str) -> Path:
@@ -121,21 +121,21 @@ def compressed(path: Path, syntax: str) -> Path:
     return path
 
 
-def coded(ds: Any, syntax: str, frame: bytes) -> None:
-    ds.PixelData = pydicom.encaps.encapsulate([frame])
+def coded(ds: Any, syntax: str, frame: bytes | bytearray) -> None:
+    ds.PixelData = pydicom.encaps.encapsulate([bytes(frame)])
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
     ds.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
 
 
 SYNTAXES = ("RLELossless", "JPEGLossless", "JPEGLosslessSV1", "JPEGLSLossless", "JPEG2000Lossless", "HTJ2KLossless")
-EIGHT_BITS = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+EIGHT_BITS: dict[str, Any] = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_lossless_compression_changes_no_pixel(syntax: str, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 4096, (80, 70)).astype(np.uint16)
-    assert np.array_equal(read_image(compressed(film(tmp_path / "a.dcm", pixels), syntax)).pixels, pixels)
+    assert np.array_equal(read_film(compressed(film(tmp_path / "a.dcm", pixels), syntax)).pixels, pixels)
 
 
 @pytest.mark.parametrize("syntax", [*SYNTAXES, "JPEGBaseline8Bit"])
@@ -148,10 +148,10 @@ def test_a_compressed_picture_cut_off_inside_a_whole_file_is_refused(syntax: str
         coded(ds, syntax, frame[: len(frame) * percent // 100])
         ds.save_as(path)
         with pytest.raises(InputError, match="damaged or cut off"):
-            read_image(path)
+            read_film(path)
 
 
-def patched(stream: bytes, marker: bytes, places: dict[int, bytes]) -> bytes:
+def patched(stream: bytes | bytearray, marker: bytes, places: dict[int, bytes]) -> bytes:
     """A code stream with other bytes at these distances behind a marker."""
     data, at = bytearray(stream), stream.index(marker)
     for offset, value in places.items():
@@ -183,7 +183,7 @@ def test_a_compressed_picture_larger_than_its_file_says_is_not_decoded(
     for name in ("jpeg8", "jpegsof3", "jpegls", "jpeg2k"):
         monkeypatch.setattr(imagecodecs, f"{name}_decode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(InputError, match="damaged or cut off"):
-        read_image(tmp_path / "a.dcm")
+        read_film(tmp_path / "a.dcm")
 
 
 def test_a_colour_picture_of_another_size_than_its_file_says_is_refused(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_colour_picture_of_another_size_than_its_file_says_is_refused(tmp_path
     coded(ds, "JPEGBaseline8Bit", imagecodecs.jpeg8_encode(np.zeros((30, 40, 3), np.uint8)))
     ds.save_as(tmp_path / "a.dcm")
     with pytest.raises(InputError, match="damaged or cut off"):
-        read_image(tmp_path / "a.dcm")
+        read_film(tmp_path / "a.dcm")
 
 
 def test_signed_padding_is_known_where_the_decoder_gives_no_signs(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_signed_padding_is_known_where_the_decoder_gives_no_signs(tmp_path: Path
     ds = pydicom.dcmread(film(tmp_path / "a.dcm", signed, bits=16, PixelPaddingValue=-2000))
     coded(ds, "JPEGLSLossless", imagecodecs.jpegls_encode(signed.view(np.uint16)))
     ds.save_as(tmp_path / "a.dcm")
-    found = read_image(tmp_path / "a.dcm").pixels
+    found = read_film(tmp_path / "a.dcm").pixels
     assert (found[0] == found[1, 0]).all()  # 500, the darkest of the picture
     assert np.array_equal(found[1:].astype(int), RAMP[1:].astype(int) + 2**15)
 
@@ -213,14 +213,14 @@ def test_what_dcmtk_compresses_without_loss_is_read_as_it_was(command: tuple[str
     source = film(tmp_path / "a.dcm", pixels)
     run(*command, str(source), str(tmp_path / "b.dcm"))
     assert pydicom.dcmread(tmp_path / "b.dcm").file_meta.TransferSyntaxUID.is_compressed
-    assert np.array_equal(read_image(tmp_path / "b.dcm").pixels, pixels)
+    assert np.array_equal(read_film(tmp_path / "b.dcm").pixels, pixels)
 
 
 def test_a_twelve_bit_jpeg_with_loss_stays_close_and_keeps_its_depth(tmp_path: Path) -> None:
     rows, columns = np.mgrid[:80, :64]
     smooth = (rows * 30 + columns * 20).astype(np.uint16)
     run("dcmcjpeg", "+ee", "+q", "95", str(film(tmp_path / "a.dcm", smooth)), str(tmp_path / "b.dcm"))
-    found = read_image(tmp_path / "b.dcm").pixels
+    found = read_film(tmp_path / "b.dcm").pixels
     assert np.abs(found.astype(int) - smooth).max() < 40  # one in a hundred; eight bits alone would be steps of 16
 
 
@@ -231,18 +231,18 @@ def test_a_colour_screenshot_that_poses_as_dx_is_read_as_gray_and_said_to_be_one
     path = film(
         tmp_path / "a.dcm", RAMP.astype(np.uint8), bits=8, PixelData=rgb.tobytes() + b"\0", BitsAllocated=8, **colour
     )
-    radiograph = read_image(path)
-    assert "colour" in radiograph.flags
-    assert radiograph.pixels[1, 2] == 76  # ITU-R BT.601: 0.299 of 255
+    read = read_film(path)
+    assert "colour" in read.flags
+    assert read.pixels[1, 2] == 76  # ITU-R BT.601: 0.299 of 255
 
 
 def test_one_of_several_frames_has_to_be_chosen(tmp_path: Path) -> None:
     path = film(tmp_path / "a.dcm", np.stack([RAMP, RAMP + 1, RAMP + 2]), SOPClassUID=XA)
     with pytest.raises(InputError, match=r"3 frames.*--frame, 1 to 3"):
-        read_image(path)
-    assert np.array_equal(read_image(path, frame=2).pixels, RAMP + 1)
+        read_film(path)
+    assert np.array_equal(read_film(path, frame=2).pixels, RAMP + 1)
     with pytest.raises(InputError, match="no such frame"):
-        read_image(path, frame=4)
+        read_film(path, frame=4)
 
 
 # ------------------------------------------------------------------------------------------------------------ millimetres
@@ -285,13 +285,13 @@ def test_millimetres_carry_where_they_come_from_and_x_is_the_second_number(
 ) -> None:
     listed: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in tags.items()}
     path = film(tmp_path / "a.dcm", **listed)
-    radiograph = read_image(path)
-    spacing = radiograph.frame.spacing
+    read = read_film(path)
+    spacing = read.frame.spacing
     assert spacing is not None
     assert (spacing.x_mm, spacing.y_mm) == pytest.approx((x_mm, y_mm))
     assert spacing.source == source
-    assert [f for f in radiograph.flags if f.startswith("spacing")] == ([flag] if flag else [])
-    assert read_spacing(path) == spacing
+    assert [f for f in read.flags if f.startswith("spacing")] == ([flag] if flag else [])
+    assert open_film(path).spacing == spacing
 
 
 @pytest.mark.parametrize(
@@ -309,9 +309,9 @@ def test_millimetres_carry_where_they_come_from_and_x_is_the_second_number(
     ],
 )
 def test_millimetres_that_cannot_be_true_are_not_used(tags: dict[str, Any], flag: str | None, tmp_path: Path) -> None:
-    radiograph = read_image(film(tmp_path / "a.dcm", **tags))
-    assert radiograph.frame.spacing is None
-    assert [f for f in radiograph.flags if f in FLAGS and "orientation" not in f] == ([flag] if flag else [])
+    read = read_film(film(tmp_path / "a.dcm", **tags))
+    assert read.frame.spacing is None
+    assert [f for f in read.flags if f in FINDINGS and "orientation" not in f] == ([flag] if flag else [])
 
 
 def test_a_marker_cannot_make_the_patient_larger_than_his_shadow() -> None:
@@ -321,14 +321,14 @@ def test_a_marker_cannot_make_the_patient_larger_than_his_shadow() -> None:
 
 def test_what_the_user_says_wins_over_the_header(tmp_path: Path) -> None:
     given = Spacing(0.1, 0.1, SpacingSource.FLAG)
-    assert read_image(film(tmp_path / "a.dcm", PixelSpacing=[0.2, 0.2]), given).frame.spacing == given
+    assert read_film(film(tmp_path / "a.dcm", PixelSpacing=[0.2, 0.2]), spacing=given).frame.spacing == given
 
 
 def test_a_table_of_dicom_films_takes_the_millimetres_of_their_headers(tmp_path: Path) -> None:
     film(tmp_path / "a.dcm", ImagerPixelSpacing=list(TALL))
     table = "image_name,image_width,image_height,n_landmarks,hip_x,hip_y\na.dcm,5,7,1,2,3\n"
     (tmp_path / "points.csv").write_text(table, encoding="utf-8")
-    spacing = read_dataset(tmp_path / "points.csv", tmp_path).cases[0].landmarks.frame.spacing
+    spacing = read_dataset(tmp_path / "points.csv", tmp_path).rows[0].marks.frame.spacing
     assert spacing == Spacing(0.144, 0.150, SpacingSource.DICOM_DETECTOR)
 
 
@@ -336,7 +336,7 @@ def test_a_table_of_dicom_films_takes_the_millimetres_of_their_headers(tmp_path:
 
 
 def test_side_view_and_warnings_come_along(tmp_path: Path) -> None:
-    radiograph = read_image(
+    read = read_film(
         film(
             tmp_path / "a.dcm",
             ImageLaterality="L",
@@ -347,9 +347,9 @@ def test_side_view_and_warnings_come_along(tmp_path: Path) -> None:
             BurnedInAnnotation="YES",
         )
     )
-    assert (radiograph.side, radiograph.view) == ("left", "AP")
-    assert set(radiograph.flags) == {"mirrored_display", "lossy_compression", "burned_in_annotation"}
-    assert "orientation_unknown" in read_image(film(tmp_path / "b.dcm", PatientOrientation="")).flags
+    assert (read.side, read.view) == ("left", "AP")
+    assert set(read.flags) == {"mirrored_display", "lossy_compression", "burned_in_annotation"}
+    assert "orientation_unknown" in read_film(film(tmp_path / "b.dcm", PatientOrientation="")).flags
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_what_is_no_radiograph_is_refused_without_a_word_of_the_patient(
     tags: dict[str, Any], problem: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=problem) as caught:
-        read_image(film(tmp_path / "a.dcm", **tags))
+        read_film(film(tmp_path / "a.dcm", **tags))
     assert "planted" not in str(caught.value).lower()
 
 
@@ -374,7 +374,7 @@ def test_an_empty_file_and_one_that_is_no_dicom_are_refused_whatever_their_name_
     for content, problem in ((b"", "empty"), (b"a letter to Mrs Planted " * 40, "DICOM"), (bytes(2000), "DICOM")):
         (tmp_path / "a.dcm").write_bytes(content)
         with pytest.raises(InputError, match=problem) as caught:
-            read_image(tmp_path / "a.dcm")
+            read_film(tmp_path / "a.dcm")
         assert "Planted" not in str(caught.value)
 
 
@@ -383,20 +383,20 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     for end in range(0, len(whole) - 1, 37):
         (tmp_path / "b.dcm").write_bytes(whole[:end])
         with pytest.raises(InputError):
-            read_image(tmp_path / "b.dcm")
+            read_film(tmp_path / "b.dcm")
 
 
 def test_a_file_without_the_first_132_bytes_is_read_where_its_name_says_dicom(tmp_path: Path) -> None:
     whole = film(tmp_path / "a.dcm").read_bytes()
     (tmp_path / "b.dcm").write_bytes(whole[132:])
-    radiograph = read_image(tmp_path / "b.dcm")
-    assert np.array_equal(radiograph.pixels, RAMP)
-    assert "no_preamble" in radiograph.flags
+    read = read_film(tmp_path / "b.dcm")
+    assert np.array_equal(read.pixels, RAMP)
+    assert "no_preamble" in read.flags
 
 
 def test_a_file_without_a_suffix_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     film(tmp_path / "a.dcm").rename(tmp_path / "IM000001")
-    assert np.array_equal(read_image(tmp_path / "IM000001").pixels, RAMP)
+    assert np.array_equal(read_film(tmp_path / "IM000001").pixels, RAMP)
 
 
 def test_the_index_of_a_disc_is_no_image(tmp_path: Path) -> None:
@@ -411,9 +411,9 @@ def test_a_bare_data_set_is_read_whatever_its_name(implicit: bool, little: bool,
     del ds.file_meta, ds.preamble
     ds.PixelData = RAMP.astype("<u2" if little else ">u2").tobytes()
     pydicom.dcmwrite(tmp_path / "IM000001", ds, implicit_vr=implicit, little_endian=little, enforce_file_format=False)
-    radiograph = read_image((tmp_path / "IM000001").rename(tmp_path / ("IM000001" if little else "IM000001.dcm")))
-    assert np.array_equal(radiograph.pixels, RAMP)
-    assert "no_preamble" in radiograph.flags
+    read = read_film((tmp_path / "IM000001").rename(tmp_path / ("IM000001" if little else "IM000001.dcm")))
+    assert np.array_equal(read.pixels, RAMP)
+    assert "no_preamble" in read.flags
 
 
 @pytest.mark.parametrize("lying", [False, True])
@@ -422,7 +422,7 @@ def test_a_deflated_file_that_unpacks_to_gigabytes_is_not_unpacked(lying: bool, 
     ds = pydicom.dcmread(path)
     ds.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
     ds.save_as(path)
-    assert np.array_equal(read_image(path).pixels, RAMP)  # a harmless one is read
+    assert np.array_equal(read_film(path).pixels, RAMP)  # a harmless one is read
     head = bytearray(path.read_bytes())
     del head[144 + int.from_bytes(head[140:144], "little") :]
     if lying:  # pydicom does not mind a wrong group length
@@ -431,21 +431,21 @@ def test_a_deflated_file_that_unpacks_to_gigabytes_is_not_unpacked(lying: bool, 
     zeros = bytes(1 << 24)
     path.write_bytes(head + b"".join(packer.compress(zeros) for _ in range(6)) + packer.flush())
     with pytest.raises(InputError, match="more than 20 times its size"):
-        read_image(path)
+        read_film(path)
 
 
 def test_the_same_film_as_dicom_and_as_png_has_the_same_hash(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(RAMP))
-    assert read_image(tmp_path / "a.png").pixel_hash == read_image(film(tmp_path / "a.dcm")).pixel_hash
+    assert read_film(tmp_path / "a.png").pixel_hash == read_film(film(tmp_path / "a.dcm")).pixel_hash
 
 
 def test_the_hostile_hips_are_read_and_their_made_up_millimetres_are_not_believed() -> None:
     if not HIPS.is_dir():
         pytest.skip("the DICOM hips are not here")
     for path in sorted(HIPS.glob("*.dcm")):
-        radiograph = read_image(path)
-        assert radiograph.frame.spacing is None
-        assert {"colour", "spacing_not_believed"} <= set(radiograph.flags)
+        read = read_film(path)
+        assert read.frame.spacing is None
+        assert {"colour", "spacing_not_believed"} <= set(read.flags)
 
 
 def test_mutated_files_end_in_an_error_or_a_radiograph(tmp_path: Path) -> None:
@@ -475,7 +475,7 @@ def test_mutated_files_end_in_an_error_or_a_radiograph(tmp_path: Path) -> None:
         (tmp_path / "m.dcm").write_bytes(data)
         started = time.process_time()
         try:
-            read += read_image(tmp_path / "m.dcm").pixels.size > 0
+            read += read_film(tmp_path / "m.dcm").pixels.size > 0
         except InputError as error:
             refusals.append(str(error))
         slowest_s = max(slowest_s, time.process_time() - started)

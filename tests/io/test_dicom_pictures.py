@@ -9,8 +9,9 @@ import pytest
 
 from dicom_files import film
 from programs import run
-from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource
-from radmark.io import read_image
+from radmark.core import Frame, InputError, Marks, Scheme, Spacing, SpacingSource
+from radmark.core.marks import Model
+from radmark.io import read_film
 from radmark.io.dicom_pr import inside, write_dicom_pr
 from radmark.io.dicom_result import Reported
 from radmark.io.dicom_sc import write_dicom_sc
@@ -30,14 +31,15 @@ MEASURED = (
 BLANK = np.zeros((400, 300), np.uint16)
 
 
-def prediction() -> Prediction:
-    return Prediction("film", Landmarks.present(SCHEME, FRAME, POINTS), np.array([0.5, 0.9, np.nan]))
+def prediction() -> Marks:
+    sure = np.array([0.5, 0.9, np.nan])
+    return Marks.present(SCHEME, FRAME, POINTS, film="film", author=Model("", "run-7"), confidence=sure)
 
 
 def state(tmp_path: Path, pixels: np.ndarray = BLANK, **tags: Any) -> Path:
     out = tmp_path / "state.dcm"
     source = film(tmp_path / "film.dcm", pixels, **tags)
-    write_dicom_pr(out, source, prediction(), model="run-7", measurements=MEASURED)
+    write_dicom_pr(out, source, prediction(), measurements=MEASURED)
     return out
 
 
@@ -84,10 +86,11 @@ def test_dcmtk_finds_a_valid_state_and_reads_the_same_graphics_in_it(tmp_path: P
 def test_dciodvfy_finds_no_error_in_a_state_nor_in_a_capture_of_a_one_sided_film(
     side: str | None, tmp_path: Path
 ) -> None:
-    out = state(tmp_path, **({} if side is None else {"ImageLaterality": side}))
+    tags: dict[str, Any] = {} if side is None else {"ImageLaterality": side}
+    out = state(tmp_path, **tags)
     capture = tmp_path / "capture.dcm"
     picture = np.zeros((410, 500, 3), np.uint8)
-    write_dicom_sc(capture, tmp_path / "film.dcm", FRAME, picture, model="run-7")
+    write_dicom_sc(capture, tmp_path / "film.dcm", FRAME, picture, author="run-7")
     for file, kind in ((out, "GrayscaleSoftcopyPresentationState"), (capture, "SCImage")):
         lines = run("dciodvfy", str(file)).splitlines()
         assert kind in lines
@@ -109,7 +112,7 @@ def test_bone_is_as_bright_under_the_state_as_without_it(inverted: bool, tmp_pat
     shown = np.asarray(Image.open(tmp_path / "shown.pgm"))
     assert np.argwhere(shown == 255).tolist() == [[120, 50]]
     assert np.median(shown) <= 1  # DCMTK rounds an inverted zero up
-    assert read_image(tmp_path / "film.dcm").pixels.argmax() == shown.argmax()
+    assert read_film(tmp_path / "film.dcm").pixels.argmax() == shown.argmax()
 
 
 def test_a_state_for_a_picture_in_colour_is_refused(tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_a_state_for_a_picture_in_colour_is_refused(tmp_path: Path) -> None:
 def test_a_capture_holds_the_picture_unchanged_in_the_patients_study_and_says_what_it_is(tmp_path: Path) -> None:
     source = film(tmp_path / "film.dcm", BLANK, PatientName="Müller", SpecificCharacterSet="ISO_IR 100")
     picture = np.random.default_rng(0).integers(0, 256, (410, 501, 3)).astype(np.uint8)
-    write_dicom_sc(tmp_path / "c.dcm", source, FRAME, picture, model="run-7")
+    write_dicom_sc(tmp_path / "c.dcm", source, FRAME, picture, author="run-7")
     found, image = pydicom.dcmread(tmp_path / "c.dcm"), pydicom.dcmread(source)
     assert np.array_equal(found.pixel_array, picture)
     assert (str(found.PatientName), found.StudyInstanceUID) == ("Müller", image.StudyInstanceUID)
@@ -141,8 +144,8 @@ def test_a_capture_holds_the_picture_unchanged_in_the_patients_study_and_says_wh
     "picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint16)]
 )
 def test_what_is_no_rgb_picture_is_refused(picture: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no RGB picture"):
-        write_dicom_sc(tmp_path / "c.dcm", film(tmp_path / "film.dcm", BLANK), FRAME, picture, model="run-7")
+    with pytest.raises(InputError, match="not an RGB picture"):
+        write_dicom_sc(tmp_path / "c.dcm", film(tmp_path / "film.dcm", BLANK), FRAME, picture, author="run-7")
 
 
 @pytest.mark.parametrize(

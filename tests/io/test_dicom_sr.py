@@ -9,8 +9,9 @@ import pytest
 from dicom_files import film
 from programs import run
 from radmark import __version__
-from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource
-from radmark.io.dicom_result import SPACING_WORDS
+from radmark.core import Frame, InputError, Marks, Scheme, Spacing, SpacingSource
+from radmark.core.frame import SPACING_WORDS
+from radmark.core.marks import Model
 from radmark.io.dicom_sr import CODE_LENGTH, Reported, code_value, write_dicom_sr
 
 pydicom = pytest.importorskip("pydicom")
@@ -21,8 +22,9 @@ BLANK = np.zeros((400, 300), np.uint16)
 CORNERS = np.array([[0.0, 0.0], [299.0, 399.0], [np.nan, np.nan]])
 
 
-def prediction(points: np.ndarray = CORNERS, spacing: Spacing | None = None) -> Prediction:
-    return Prediction("film", Landmarks.present(SCHEME, Frame(300, 400, spacing), points), np.array([0.5, 0.9, np.nan]))
+def prediction(points: np.ndarray = CORNERS, spacing: Spacing | None = None) -> Marks:
+    by = {"author": Model("", "run-7"), "confidence": np.array([0.5, 0.9, np.nan])}
+    return Marks.present(SCHEME, Frame(300, 400, spacing), points, film="film", **by)
 
 
 LENGTH = Reported(
@@ -33,7 +35,7 @@ LENGTH = Reported(
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     out = tmp_path / "report.dcm"
-    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[LENGTH])
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), measurements=[LENGTH])
     return out
 
 
@@ -70,7 +72,7 @@ def test_a_cups_anteversion_is_the_ellipse_it_rests_on_from_the_pixels_corner(tm
     rim = np.array([[100.0, 120], [200, 60], [141, 75], [159, 105]])  # ends of the long axis, then of the short
     cup = Reported("radiographic cup anteversion", 17.5, "deg", "ELLIPSE", rim, "right", ("cup_rim_third_right",))
     out = tmp_path / "r.dcm"
-    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[cup])
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), measurements=[cup])
     groups = hd.sr.srread(out).content.get_planar_roi_measurement_groups()
     (group,) = (g for g in groups if g.roi.graphic_type.value == "ELLIPSE")
     assert group.roi.value.tolist() == [[100.5, 120.5], [200.5, 60.5], [141.5, 75.5], [159.5, 105.5]]
@@ -96,7 +98,7 @@ def test_a_viewer_is_told_a_tool_only_where_that_tool_measures_the_same(
     line = np.array([[10.0, 10], [20, 20], [30, 5], [40, 8]])[:points]
     m = Reported("a thing", 1.5, unit, "POLYLINE", line)
     out = tmp_path / "r.dcm"
-    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), model="run-7", measurements=[m])
+    write_dicom_sr(out, film(tmp_path / "film.dcm", BLANK), prediction(), measurements=[m])
     groups = hd.sr.srread(out).content.get_planar_roi_measurement_groups()
     assert f"Cornerstone3DTools@^0.1.0:{tool}:a thing" in {g.tracking_identifier for g in groups}
 
@@ -105,9 +107,7 @@ def test_a_length_in_mm_says_in_a_code_where_its_millimetres_come_from_and_an_an
     spacing = Spacing(0.2, 0.2, SpacingSource.DICOM_DETECTOR)
     angle = Reported("Sharp angle", 40.0, "deg", "POLYLINE", CORNERS[:2])
     out = tmp_path / "r.dcm"
-    write_dicom_sr(
-        out, film(tmp_path / "f.dcm", BLANK), prediction(CORNERS, spacing), model="m", measurements=[LENGTH, angle]
-    )
+    write_dicom_sr(out, film(tmp_path / "f.dcm", BLANK), prediction(CORNERS, spacing), measurements=[LENGTH, angle])
     groups = {g.finding_type.meaning: g for g in hd.sr.srread(out).content.get_planar_roi_measurement_groups()}
     told = {
         name: [e.value.meaning for e in group.get_qualitative_evaluations() if e.name.meaning == "millimetres from"]
@@ -135,7 +135,7 @@ def test_the_image_library_lists_the_film_and_the_header_says_software_and_model
 def test_a_film_without_the_first_132_bytes_gets_its_report_too(tmp_path: Path) -> None:
     whole = film(tmp_path / "film.dcm", BLANK).read_bytes()
     (tmp_path / "film.dcm").write_bytes(whole[132:])
-    write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.dcm", prediction(), model="run-7")
+    write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.dcm", prediction())
     assert pydicom.dcmread(tmp_path / "r.dcm").PatientID == "PLANTED"
 
 
@@ -152,7 +152,7 @@ def test_names_and_words_in_other_alphabets_arrive_and_no_warning_repeats_the_pa
         tmp_path / "film.dcm", BLANK, SpecificCharacterSet="ISO_IR 100", PatientName="Müller"
     )  # no comma, no caret
     angle = Reported("Tönnis angle", 7.5, "deg", "POLYLINE", CORNERS[:2], "left", ("sourcil_medial",), ("it – rises",))
-    write_dicom_sr(tmp_path / "r.dcm", image, prediction(), model="run-7", measurements=[angle])
+    write_dicom_sr(tmp_path / "r.dcm", image, prediction(), measurements=[angle])
     sr = pydicom.dcmread(tmp_path / "r.dcm")
     assert str(sr.PatientName) == "Müller"
     text = run("dsrdump", "+U8", str(tmp_path / "r.dcm"))
@@ -172,7 +172,7 @@ def test_a_point_outside_the_image_is_refused_and_no_file_is_left(tmp_path: Path
     outside = CORNERS.copy()
     outside[1] = [299.6, 10]
     with pytest.raises(InputError, match="teardrop_left lies outside"):
-        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm", BLANK), prediction(outside), model="run-7")
+        write_dicom_sr(tmp_path / "r.dcm", film(tmp_path / "film.dcm", BLANK), prediction(outside))
     assert not (tmp_path / "r.dcm").exists()
 
 
@@ -182,15 +182,14 @@ def test_a_report_for_another_picture_is_refused_without_naming_the_patient(tmp_
             tmp_path / "r.dcm",
             film(tmp_path / "film.dcm", np.zeros((400, 301), np.uint16)),
             prediction(),
-            model="run-7",
         )
     assert "PLANTED" not in str(caught.value).upper()
 
 
 def test_a_file_that_is_no_dicom_is_refused(tmp_path: Path) -> None:
     (tmp_path / "film.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match="this is none"):
-        write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.png", prediction(), model="run-7")
+    with pytest.raises(InputError, match="this is not one"):
+        write_dicom_sr(tmp_path / "r.dcm", tmp_path / "film.png", prediction())
 
 
 @pytest.mark.parametrize(

@@ -63,15 +63,20 @@ def test_a_name_nobody_knows_is_answered_with_those_that_are_known():
             'title = "Two hips"',
             'titel = "Two hips"',
             "titel",
-            "Use one of: name, title, source, pairs, edges, landmark",
+            "Did you mean title? Use one of: name, landmark, title, source, pairs, edges",
         ),
-        ('title = "Two hips"', "title = 2", "title", 'Write title = "…", in quotes'),
-        ('name = "hips"\n', "", "name", "Add a line such as"),
-        ('pairs = [["hip_right", "hip_left"]]', 'pairs = ["hip_right", "hip_left"]', "pairs", "Write pairs = [["),
-        ('edges = [["hip_right", "hip_left"]]', "edges = 1", "edges", "Write edges = [["),
-        ('name = "hip_left"', 'nam = "hip_left"', "nam", "Use one of: name, definition"),
-        ('name = "hip_left"', "name = 1", "name", 'Write name = "…", in quotes'),
-        ('[[landmark]]\nname = "hip_left"', "[[landmark]]", "name", 'Add a line name = "…" to it'),
+        ('title = "Two hips"', "title = 2", "title", "Give a text"),
+        ('name = "hips"\n', "", "name", "Add name = …"),
+        (
+            'pairs = [["hip_right", "hip_left"]]',
+            'pairs = ["hip_right", "hip_left"]',
+            "pairs[1]",
+            "Give a list of texts",
+        ),
+        ('edges = [["hip_right", "hip_left"]]', "edges = 1", "edges", "Give a list"),
+        ('name = "hip_left"', 'nam = "hip_left"', "landmark[2].nam", "Did you mean name? Use one of: name, definition"),
+        ('name = "hip_left"', "name = 1", "landmark[2].name", "Give a text"),
+        ('[[landmark]]\nname = "hip_left"', "[[landmark]]", "name", "Add name = …"),
         (
             'pairs = [["hip_right", "hip_left"]]',
             'pairs = [["hip_right", "x"]]',
@@ -79,7 +84,7 @@ def test_a_name_nobody_knows_is_answered_with_those_that_are_known():
             "Use one of: hip_right, hip_left",
         ),
         ('name = "hip_left"', 'name = "hip_right"', None, "Give each its own name"),
-        ('title = "Two hips"', "title = ", None, "Mend that line"),
+        ('title = "Two hips"', "title = ", None, "Fix that line"),
     ],
 )
 def test_what_is_wrong_in_a_scheme_file_is_named_with_file_and_key(tmp_path, old, new, column, remedy):
@@ -92,10 +97,16 @@ def test_what_is_wrong_in_a_scheme_file_is_named_with_file_and_key(tmp_path, old
     assert caught.value.remedy.startswith(remedy)
 
 
-@pytest.mark.parametrize("landmark", ["landmark = 1", "landmark = [1]"])
-def test_landmarks_that_are_no_tables_are_refused(tmp_path, landmark):
+@pytest.mark.parametrize(
+    ("landmark", "told"),
+    [
+        ("landmark = 1", r"column landmark: .*got 1\)\. Give a list"),
+        ("landmark = [1]", r"column landmark\[1\]: .*Give a table"),
+    ],
+)
+def test_landmarks_that_are_no_tables_are_refused(tmp_path, landmark, told):
     (tmp_path / "a.toml").write_text(f'name = "a"\n{landmark}\n')
-    with pytest.raises(InputError, match=r"a\.toml, column landmark: a table for each landmark is expected"):
+    with pytest.raises(InputError, match=rf"a\.toml, {told}"):
         read_scheme(str(tmp_path / "a.toml"))
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource, State
+from dicom_files import film
+from radmark.core import Frame, InputError, Marks, Scheme, Spacing, SpacingSource, State
+from radmark.core.facts import FactSource
+from radmark.core.marks import Model, Reader
 from radmark.io import (
     Severity,
     inspect_table,
+    of_marks,
     read_dataset,
     read_scheme,
+    write_annotations,
     write_predictions_csv,
-    write_predictions_json,
 )
 
 HEAD = "image_name,image_width,image_height,n_landmarks"
@@ -47,15 +52,16 @@ def write(tmp_path: Path):
 
 def test_points_are_those_of_the_cells_x_before_y(write, images):
     table = write(f"{HEAD},p_x,p_y,q_x,q_y", "a.png,40,30,2,1.25,2.5,39,29", "sub/c.png,40,30,2,-0.5,29.5,,")
-    dataset = read_dataset(table, images)
-    assert dataset.scheme.names == ("p", "q")
-    first, second = dataset.cases
-    assert first.landmarks.points.tolist() == [[1.25, 2.5], [39, 29]]
-    assert first.landmarks["p"].tolist() == [1.25, 2.5]
-    assert first.image == images / "a.png"
-    assert first.landmarks.frame == Frame(40, 30)
-    assert second.landmarks["p"].tolist() == [-0.5, 29.5]
-    assert second.landmarks.states.tolist() == [State.PRESENT, State.NOT_ANNOTATED]
+    study = read_dataset(table, images)
+    assert study.scheme.names == ("p", "q")
+    first, second = study.rows
+    assert first.marks.points.tolist() == [[1.25, 2.5], [39, 29]]
+    assert first.marks["p"].tolist() == [1.25, 2.5]
+    assert first.film.path == images / "a.png"
+    assert first.film.pixels.shape == (30, 40)
+    assert first.marks.frame == first.film.frame == Frame(40, 30)
+    assert second.marks["p"].tolist() == [-0.5, 29.5]
+    assert second.marks.states.tolist() == [State.PRESENT, State.NOT_ANNOTATED]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +77,8 @@ def test_points_are_those_of_the_cells_x_before_y(write, images):
     ],
 )
 def test_tables_of_all_spreadsheets_are_read(write, images, lines, end, encoding):
-    (case,) = read_dataset(write(*lines, end=end, encoding=encoding), images).cases
-    assert case.landmarks["p"].tolist() == [1.5, 2.5]
+    (row,) = read_dataset(write(*lines, end=end, encoding=encoding), images).rows
+    assert row.marks["p"].tolist() == [1.5, 2.5]
 
 
 def test_optional_columns_may_stand_anywhere(write, images):
@@ -80,19 +86,19 @@ def test_optional_columns_may_stand_anywhere(write, images):
         f"sex,p_state,patient_id,{HEAD},p_x,spacing_y_mm,p_y,split,reader,spacing_x_mm,p_confidence",
         "f,occluded,P1,a.png,40,30,1,3,0.2,4,test,anna,0.1,0.9",
     )
-    dataset = read_dataset(table, images)
-    (case,) = dataset.cases
-    assert dataset.reader == "anna"
-    assert (case.patient, case.part) == ("P1", "test")
-    assert case.attributes == {"sex": "f", "reader": "anna"}
-    assert case.landmarks.frame.spacing == Spacing(0.1, 0.2, SpacingSource.TABLE)
-    assert case.landmarks.states.tolist() == [State.OCCLUDED]
-    assert case.landmarks["p"].tolist() == [3, 4]
+    study = read_dataset(table, images)
+    (row,) = study.rows
+    assert study.reader == "anna"
+    assert (row.film.owner, row.film.part) == ("P1", "test")
+    assert (row.film.attributes, row.marks.reader) == ({"sex": "f"}, "anna")
+    assert row.marks.frame.spacing == Spacing(0.1, 0.2, SpacingSource.TABLE)
+    assert row.marks.states.tolist() == [State.OCCLUDED]
+    assert row.marks["p"].tolist() == [3, 4]
 
 
 def test_without_patient_id_each_image_is_a_patient(write, images):
     table = write(f"{HEAD},p_x,p_y", "a.png,40,30,1,1,1", "b.png,40,30,1,1,1")
-    assert [case.patient for case in read_dataset(table, images).cases] == ["a.png", "b.png"]
+    assert [row.film.owner for row in read_dataset(table, images).rows] == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize(
@@ -101,15 +107,15 @@ def test_without_patient_id_each_image_is_a_patient(write, images):
 )
 def test_states_are_read(write, images, word, x, state):
     table = write(f"{HEAD},p_x,p_y,p_state", f"a.png,40,30,1,{x},{x},{word}")
-    assert read_dataset(table, images).cases[0].landmarks.states.tolist() == [state]
+    assert read_dataset(table, images).rows[0].marks.states.tolist() == [state]
 
 
 def test_a_click_in_the_corner_means_absent_only_where_that_is_asked_for(write, images):
     table = write(f"{HEAD},p_x,p_y,q_x,q_y,q_state", "a.png,40,30,2,4.9,4.9,1,1,present", "b.png,40,30,2,5,4,6,7,")
-    clicked, beside = read_dataset(table, images, absent_corner_px=5).cases
-    assert clicked.landmarks.states.tolist() == [State.ABSENT, State.PRESENT]
-    assert beside.landmarks.states.tolist() == [State.PRESENT, State.PRESENT]
-    assert read_dataset(table, images).cases[0].landmarks.states.tolist() == [State.PRESENT, State.PRESENT]
+    clicked, beside = read_dataset(table, images, absent_corner_px=5).rows
+    assert clicked.marks.states.tolist() == [State.ABSENT, State.PRESENT]
+    assert beside.marks.states.tolist() == [State.PRESENT, State.PRESENT]
+    assert read_dataset(table, images).rows[0].marks.states.tolist() == [State.PRESENT, State.PRESENT]
 
 
 def test_a_shipped_scheme_is_recognised_by_its_names_and_the_tables_order_wins(write, images):
@@ -133,10 +139,10 @@ def test_names_nobody_ships_become_a_scheme_with_pairs(write, images):
 
 def test_a_scheme_picks_its_landmarks_by_name(write, images):
     table = write(f"{HEAD},p_x,p_y,q_x,q_y", "a.png,40,30,2,1,1,2,3")
-    dataset = read_dataset(table, images, scheme=Scheme.from_names(["q"], "one"))
-    assert dataset.scheme.name == "one"
-    assert dataset.cases[0].landmarks.points.tolist() == [[2, 3]]
-    assert dataset.cases[0].attributes == {}
+    study = read_dataset(table, images, scheme=Scheme.from_names(["q"], "one"))
+    assert study.scheme.name == "one"
+    assert study.rows[0].marks.points.tolist() == [[2, 3]]
+    assert study.rows[0].film.attributes == {}
 
 
 def test_a_flag_wins_over_the_table_and_the_table_over_the_spacing_file(write, images):
@@ -149,28 +155,28 @@ def test_a_flag_wins_over_the_table_and_the_table_over_the_spacing_file(write, i
     file = write("image_name;spacing_x_mm;spacing_y_mm", "a.png;7;7", "b.png;0,3;0,4", name="spacing.csv")
     flag = Spacing(0.5, 0.6, SpacingSource.FLAG)
 
-    def spacings(**options: object) -> list[Spacing | None]:
-        return [case.landmarks.frame.spacing for case in read_dataset(table, images, **options).cases]
+    def spacings(**options: Any) -> list[Spacing | None]:
+        return [row.marks.frame.spacing for row in read_dataset(table, images, **options).rows]
 
     assert spacings(spacing=flag, spacing_file=file) == [flag] * 3
     from_table, from_file = Spacing(0.1, 0.2, SpacingSource.TABLE), Spacing(0.3, 0.4, SpacingSource.FILE)
     assert spacings(spacing_file=file) == [from_table, from_file, None]
     assert spacings() == [from_table, None, None]
-    (warning,) = inspect_table(table, images, spacing_file=file).findings
+    (warning,) = inspect_table(table, images, spacing_file=file).problems
     assert warning.severity is Severity.WARNING
     assert "spacing.csv has no spacing for 1 image" in str(warning)
 
 
 def test_a_name_may_lack_its_suffix_and_use_windows_slashes(write, images):
     table = write(f"{HEAD},p_x,p_y", "a,40,30,1,1,1", "sub\\c.png,40,30,1,1,1")
-    assert [case.image for case in read_dataset(table, images).cases] == [images / "a.png", images / "sub/c.png"]
+    assert [row.film.path for row in read_dataset(table, images).rows] == [images / "a.png", images / "sub/c.png"]
 
 
 def test_one_reader_of_several_can_be_chosen(write, images):
     table = write(f"{HEAD},p_x,p_y,reader", "a.png,40,30,1,1,1,anna", "a.png,40,30,1,2,2,ben")
-    dataset = read_dataset(table, images, reader="ben")
-    assert dataset.reader == "ben"
-    assert dataset.cases[0].landmarks["p"].tolist() == [2, 2]
+    study = read_dataset(table, images, reader="ben")
+    assert study.reader == "ben"
+    assert study.rows[0].marks["p"].tolist() == [2, 2]
 
 
 def test_a_table_without_readers_is_all_by_the_one_who_is_named(write, images):
@@ -199,7 +205,7 @@ ONE = f"{HEAD},p_x,p_y"
         ((ONE, "a.png,30,40,1,1,1"), 2, "image_width", "30", "Give the image the points were marked on"),
         ((ONE, "a.png,40,,1,1,1"), 2, "image_height", "", "Write a number"),
         ((ONE, "a.png,40.5,30,1,1,1"), 2, "image_width", "40.5", "Write a number such as 1024"),
-        ((ONE, "a.png,40,30,2,1,1"), 2, "n_landmarks", "2", "Write 1, empty cells included, or mend the columns"),
+        ((ONE, "a.png,40,30,2,1,1"), 2, "n_landmarks", "2", "Write 1, empty cells included, or fix the columns"),
         ((ONE, "z.png,40,30,1,1,1"), 2, "image_name", "z.png", "Correct the name, or add the file"),
         ((ONE, f"{'z' * 300},40,30,1,1,1"), 2, "image_name", "z" * 300, "Correct the name, or add the file"),
         ((ONE, "../a.png,40,30,1,1,1"), 2, "image_name", "../a.png", "Give names relative to the folder of images"),
@@ -224,9 +230,22 @@ ONE = f"{HEAD},p_x,p_y"
         ),
         ((f"{ONE},p_state", f"{ROW},absent"), 2, "p_state", "absent", "Empty its x and y, or state it present"),
         ((f"{ONE},spacing_x_mm,spacing_y_mm", f"{ROW},0.1,"), 2, "spacing_y_mm", "", "Give both, or neither"),
-        ((f"{ONE},spacing_x_mm,spacing_y_mm", f"{ROW},0.1,-1"), 2, "spacing_y_mm", "-1", "Give millimetres a pixel"),
+        ((f"{ONE},spacing_x_mm,spacing_y_mm", f"{ROW},0.1,-1"), 2, "spacing_y_mm", "-1", "Give millimetres per pixel"),
+        (
+            (f"{ONE},spacing_x_mm,spacing_y_mm,spacing_source", f"{ROW},0.1,0.1,ruler"),
+            2,
+            "spacing_source",
+            "ruler",
+            "Use one of: flag, table, known-distance",
+        ),
+        ((f"{ONE},side", f"{ROW},up"), 2, "side", "up", "Give the patient's side on a film of one side"),
+        ((f"{ONE},date", f"{ROW},1.5.2024"), 2, "date", "1.5.2024", "Give the day of the film: YYYY-MM-DD"),
+        ((f"{ONE},magnification", f"{ROW},2"), 2, "magnification", "2", "Give how much larger the film shows"),
+        ((f"{ONE},p_confidence", f"{ROW},1.5"), 2, "p_confidence", "1.5", "Give a number from 0 to 1"),
+        ((f"{ONE},p_origin", f"{ROW},dreamt"), 2, "p_origin", "dreamt", "Give one of: placed, moved"),
+        ((f"{ONE},p_covariance", f"{ROW},1 2"), 2, "p_covariance", "1 2", "Give xx, xy and yy in px²"),
         ((f"{ONE},spacing_x_mm", f"{ROW},0.1"), 2, "spacing_y_mm", "", "Give both, or neither"),
-        ((f"{ONE},reader", f"{ROW},anna", f"{ROW},ben"), 3, "reader", "ben", "Choose one with --reader: anna, ben"),
+        ((f"{ONE},reader", f"{ROW},anna", f"{ROW},ben"), 3, "reader", "ben", "Choose one with --reader: anna; ben"),
         (
             ("image_name,p_x,p_y", "a.png,1,1"),
             1,
@@ -267,7 +286,7 @@ def test_columns_a_scheme_needs_and_the_table_lacks_are_named(write, images):
 
 def test_an_unknown_reader_is_answered_with_the_known(write, images):
     with pytest.raises(
-        InputError, match=r"column reader: .* no row of this reader \(got 'carl'\)\. Use one of: anna, ben"
+        InputError, match=r"column reader: .* no row of this reader \(got 'carl'\)\. Use one of: anna; ben"
     ):
         read_dataset(write(f"{ONE},reader", f"{ROW},anna", f"{ROW},ben"), images, reader="carl")
 
@@ -286,7 +305,7 @@ def test_a_table_that_is_not_utf8_is_refused(write, images):
 def test_missing_tables_and_folders_are_named(write, images, tmp_path):
     with pytest.raises(InputError, match=r"no\.csv: there is no such table\. Check the name"):
         read_dataset(tmp_path / "no.csv", images)
-    with pytest.raises(InputError, match=r"nowhere: there is no such folder of images\. Give the folder with --images"):
+    with pytest.raises(InputError, match=r"nowhere: there is no such folder of films\. Give the folder with --films"):
         read_dataset(write(ONE, ROW), tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"images: the table cannot be opened: Is a directory\."):
         read_dataset(images, images)
@@ -297,24 +316,88 @@ def test_the_first_error_says_how_many_more_there_are(write, images):
     with pytest.raises(InputError, match=r"row 2, column p_x: .*\. 2 more errors in this data set: run radmark check"):
         read_dataset(table, images)
     inspection = inspect_table(table, images)
-    assert inspection.cases == ()
-    assert [finding.kind for finding in inspection.findings] == ["outside-image", "point-count", "point"]
+    assert inspection.rows == ()
+    assert [problem.kind for problem in inspection.problems] == ["outside-image", "point-count", "point"]
 
 
 def test_a_row_without_patient_is_worth_a_warning(write, images):
     table = write(f"{ONE},patient_id", f"{ROW},P1", "b.png,40,30,1,1,1,")
-    assert [case.patient for case in read_dataset(table, images).cases] == ["P1", "b.png"]
-    (finding,) = inspect_table(table, images).findings
-    assert (finding.severity, finding.kind, finding.cause.row) == (Severity.WARNING, "patient", 3)
+    assert [row.film.owner for row in read_dataset(table, images).rows] == ["P1", "b.png"]
+    (problem,) = inspect_table(table, images).problems
+    assert (problem.severity, problem.kind, problem.cause.row) == (Severity.WARNING, "patient", 3)
+
+
+def test_facts_of_a_film_are_columns(write, images):
+    columns = "side,display,operated,view,date,head_mm,magnification,pelvic_tilt_deg"
+    table = write(f"{ONE},{columns}", f"{ROW},L,mirrored,right,AP,20240501,28,1.15,-4.5", "b.png,40,30,1,1,1,,,,,,,,")
+    one, other = (row.film for row in read_dataset(table, images).rows)
+    assert {f.name: f.value for f in one.facts} == {
+        "side": "left", "display": "mirrored", "operated": "right", "view": "AP", "date": "2024-05-01", "head_mm": "28",
+        "magnification": 1.15, "pelvic_tilt_deg": -4.5,
+    }  # fmt: skip
+    assert {f.source for f in one.facts} == {FactSource.TABLE}
+    assert other.facts == ()
+    assert one.attributes == {}
+
+
+def test_a_decimal_comma_is_read_in_facts_and_a_list_stays_one(write, images):
+    table = write(
+        f"{ONE},head_mm,magnification,p_covariance,known_mm".replace(",", ";"),
+        "a.png;40;30;1;1,5;1;28,5;1,15;4,5 0 2;a,b,25.4",
+    )
+    ((film, marks),) = read_dataset(table, images).rows
+    assert (film.text("head_mm"), film.number("magnification"), film.text("known_mm")) == ("28.5", 1.15, "a,b,25.4")
+    assert marks.mark("p").covariance == (4.5, 0, 2)
+
+
+def test_a_table_that_contradicts_the_header_is_worth_a_warning(write, images):
+    film(images / "d.dcm", np.zeros((30, 40), np.uint16), Laterality="L")
+    table = write(f"{ONE},side,patient_id", "d.dcm,40,30,1,1,1,right,P1")
+    (problem,) = inspect_table(table, images).problems
+    assert (problem.severity, problem.kind) == (Severity.WARNING, "side_contradicted")
+    assert "points.csv, row 2, column side: side: the table says right, the header says left" in str(problem)
+    (row,) = read_dataset(table, images).rows
+    assert (row.film.side, row.film.patient) == ("right", "P1")
+    assert "side_contradicted" in row.film.flags
+
+
+def test_one_reading_of_a_reader_is_chosen_by_its_label(write, images):
+    older = write(f"{ONE},reader", "a.png,40,30,1,1,1,anna", "a.png,40,30,1,2,2,anna (reading 2)")
+    newer = write(f"{ONE},reader,session", "a.png,40,30,1,1,1,anna,", "a.png,40,30,1,2,2,anna,2", name="newer.csv")
+    for table in (older, newer):
+        for reader, at, author in (
+            ("anna", 1, Reader("anna")),
+            ("anna, reading 2", 2, Reader("anna", "2")),
+        ):
+            (row,) = read_dataset(table, images, reader=reader).rows
+            assert (row.marks["p"].tolist(), row.marks.author) == ([at, at], author)
+        with pytest.raises(
+            InputError, match=r"another reading in row 2.*Choose one with --reader: anna; anna, reading 2"
+        ):
+            read_dataset(table, images)
+    (row,) = read_dataset(older, images, reader="anna (reading 2)").rows
+    assert row.marks.author == Reader("anna", "2")
+
+
+def test_a_models_table_is_a_models_and_whose_it_is_said_to_be(write, images):
+    table = write(f"{ONE},model_sha256", f"{ROW},{'a' * 64}")
+    (row,) = read_dataset(table, images).rows
+    assert row.marks.author == Model("a" * 64)
+    assert read_dataset(table, images, reader="anna").rows[0].marks.author == Reader("anna")
 
 
 def predicted(
-    name: str, points: list[list[float]], states: list[int] | None = None, spacing: Spacing | None = None
-) -> Prediction:
+    name: str,
+    points: list[list[float]],
+    states: list[int] | None = None,
+    spacing: Spacing | None = None,
+    author: Model | None = None,
+) -> Marks:
     scheme = Scheme.from_names(("p", "q"), "two")
     states_or_present = np.array(states or [0, 0], np.int8)
-    landmarks = Landmarks(scheme, Frame(40, 30, spacing), np.array(points), states_or_present)
-    return Prediction(name, landmarks, np.where(landmarks.placed, 0.5, np.nan))
+    confidence = np.where(states_or_present <= State.OCCLUDED, 0.5, np.nan)
+    frame = Frame(40, 30, spacing)
+    return Marks(scheme, frame, np.array(points), states_or_present, name, author, confidence=confidence)
 
 
 NAN = [np.nan, np.nan]
@@ -357,26 +440,27 @@ millimetres = st.none() | st.tuples(st.floats(0.01, 10), st.floats(0.01, 10))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(marks=st.lists(st.tuples(marks, marks), min_size=1, max_size=3), mm=millimetres)
 def test_predictions_read_back_as_the_data_set_they_are(images, tmp_path, marks, mm):
-    spacing = mm and Spacing(*mm, SpacingSource.TABLE)
+    spacing = None if mm is None else Spacing(mm[0], mm[1], SpacingSource.TABLE)
     names = ("a.png", "b.png", "sub/c.png")
     predictions = [
         predicted(name, [[x, y] for _, x, y in pair], [state for state, _, _ in pair], spacing)
         for name, pair in zip(names, marks, strict=False)
     ]
     write_predictions_csv(tmp_path / "p.csv", predictions)
-    dataset = read_dataset(tmp_path / "p.csv", images)
-    for case, prediction in zip(dataset.cases, predictions, strict=True):
-        assert case.name == prediction.name
-        assert case.landmarks.frame == prediction.landmarks.frame
-        assert case.landmarks.states.tolist() == prediction.landmarks.states.tolist()
-        np.testing.assert_allclose(case.landmarks.points, prediction.landmarks.points, atol=0.001, rtol=0)
-        assert case.attributes == {}
+    study = read_dataset(tmp_path / "p.csv", images)
+    for row, prediction in zip(study.rows, predictions, strict=True):
+        assert row.film.name == prediction.film
+        assert row.marks.frame == prediction.frame
+        assert row.marks.states.tolist() == prediction.states.tolist()
+        np.testing.assert_allclose(row.marks.points, prediction.points, atol=0.001, rtol=0)
+        assert row.film.attributes == {}
 
 
 def test_json_says_everything(tmp_path):
     spacing = Spacing(0.1, 0.2, SpacingSource.FLAG)
     path = tmp_path / "p.json"
-    write_predictions_json(path, [predicted("a", [[1, 2], NAN], [1, 2], spacing), predicted("b", [[1, 2], [3, 4]])])
+    marks = [predicted("a", [[1, 2], NAN], [1, 2], spacing), predicted("b", [[1, 2], [3, 4]])]
+    write_annotations(path, of_marks(marks))
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["schema_version"] == 1
     assert content["pixel_origin"] == "centre of the top-left pixel"
@@ -396,16 +480,14 @@ def test_json_says_everything(tmp_path):
     assert b["spacing"] is None
 
 
-@pytest.mark.parametrize("write_predictions", [write_predictions_csv, write_predictions_json])
-def test_predictions_that_do_not_fit_in_one_file_are_refused(tmp_path, write_predictions):
+def test_predictions_that_do_not_fit_in_one_file_are_refused(tmp_path):
     one = predicted("a", [[1, 2], [3, 4]])
-    lone = Landmarks.of(Scheme.from_names(("p",), "one"), Frame(40, 30), {"p": (1, 1)})
-    other = Prediction("b", lone, np.array([0.5]))
+    other = Marks.of(Scheme.from_names(("p",), "one"), Frame(40, 30), {"p": (1, 1)}, film="b")
     for predictions, problem in (
-        ([], r"no prediction to write\. Give at least one image"),
-        ([one, one], r"the same image name \(got 'a'\)\. Give names with their folder"),
-        ([one, other], r"schemes two and one do not fit in one file \(got 'b'\)\. Write one file a scheme"),
+        ([], r"there is nothing to write\. Give at least one film"),
+        ([one, one], r"the same film name \(got 'a'\)\. Give names with their folder"),
+        ([one, other], r"schemes two and one do not fit in one file \(got 'b'\)\. Write one file per scheme"),
     ):
         with pytest.raises(InputError, match=problem):
-            write_predictions(tmp_path / "p.out", predictions)
+            write_predictions_csv(tmp_path / "p.out", predictions)
     assert not (tmp_path / "p.out").exists()

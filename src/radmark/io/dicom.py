@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radmark.core.errors import InputError
+from radmark.core.facts import Fact, FactSource
+from radmark.core.finding import Finding, check, note
 from radmark.core.frame import Spacing, SpacingSource
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
@@ -95,35 +97,36 @@ class DicomImage:
 
     Args:
         pixels: (H, W) or, of colour files, (H, W, 3); uint8 or uint16.
-        spacing: of the header, where it can be believed.
-        view: "AP", "PA", ...; None where not stated.
-        side: "left" or "right"; None where not stated, or both.
-        flags: what somebody who uses the image should know, each a word of `FLAGS`.
+        said: what the header says of the film.
     """
 
     pixels: NDArray[Any]
-    spacing: Spacing | None
-    view: str | None
-    side: str | None
-    flags: tuple[str, ...]
+    said: "DicomHeader"
 
 
-FLAGS = {
-    "spacing_not_believed": "the header's millimetres cannot be true and were not used",
-    "spacing_at_detector": "millimetres are those on the detector; in the patient they are smaller",
-    "spacing_assumed_geometry": "millimetres rest on an assumed depth in the patient",
-    "spacing_of_unknown_calibration": "the header does not say whether its millimetres are the patient's or the detector's",
-    "fluoroscopy_not_calibrated": "fluoroscopy without a calibrated spacing: pixels only",
-    "orientation_unknown": "the file does not say which side of the picture is the patient's left",
-    "mirrored_display": "the patient's right is on the right of the picture",
-    "lossy_compression": "compressed with loss by more than 10 to 1, or nobody says by how much",
-    "burned_in_annotation": "the pixels hold text, which may name the patient",
-    "colour": "a colour picture, perhaps a screenshot",
-    "polarity_contradicts_itself": "MONOCHROME1 with an identity presentation LUT; shown as the LUT says",
-    "pixels_not_square": "the pixels are not square, by a ratio the file states without millimetres: angles are wrong",
-    "no_preamble": "the file lacks DICOM's first 132 bytes",
-}
-"""Every flag, in words."""
+_FINDINGS = (
+    note("spacing_not_believed", "the header's millimetres cannot be true and were not used", "millimetres"),
+    check("spacing_at_detector", "millimetres on the detector; smaller in the patient", "millimetres"),
+    note("spacing_assumed_geometry", "millimetres by an assumed depth in the patient", "millimetres"),
+    check(
+        "spacing_of_unknown_calibration",
+        "the file does not say in which plane these millimetres hold",
+        "millimetres",
+    ),
+    note("fluoroscopy_not_calibrated", "fluoroscopy without a calibrated spacing: pixels only", "millimetres"),
+    note("lossy_compression", "lossy compression by more than 10:1, or by an unstated ratio", "pixels"),
+    note("burned_in_annotation", "the pixels hold text, which may name the patient", "film"),
+    note("colour", "a colour picture, perhaps a screenshot", "pixels"),
+    note("polarity_contradicts_itself", "MONOCHROME1 with an identity presentation LUT; shown as the LUT says", "film"),
+    check(
+        "pixels_not_square",
+        "the pixels are not square, by a ratio the file states without millimetres: angles are wrong",
+        "pixels",
+    ),
+    note("no_preamble", "the file lacks DICOM's first 132 bytes", "film"),
+)
+FINDINGS = {finding.code: finding for finding in _FINDINGS}
+"""Everything that reading a DICOM file can find, by code."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -166,41 +169,76 @@ def read_dicom(path: Path, *, frame: int | None, max_pixels: int) -> DicomImage:
             raise InputError(
                 "there is no such frame", file=path, value=frame, remedy=f"Choose one of 1 to {frames} with --frame"
             )
-        flags = [] if _has_preamble(path) else ["no_preamble"]
-        pixels = _pixels(ds, path, (frame or 1) - 1, flags)
-        spacing = _spacing(ds, flags)
-        _describe(ds, flags)
-        view = _word(ds, "ViewPosition") or None
-        return DicomImage(pixels, spacing, view if view in ("AP", "PA", "LL", "RL") else None, _side(ds), tuple(flags))
+        return DicomImage(_pixels(ds, path, (frame or 1) - 1), _said(ds, path))
 
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """What a file says without a pixel being decoded: size, and as `DicomImage` spacing, side and flags (no flags of pixels)."""
+    """What a file says without a pixel being decoded.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        spacing: where it can be believed.
+        facts: side, display, view and date, where stated.
+        findings: each one of `FINDINGS`.
+    """
 
     width: int
     height: int
     spacing: Spacing | None
-    side: str | None
-    flags: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    findings: tuple[Finding, ...]
 
 
 def read_dicom_header(path: Path, *, max_pixels: int) -> DicomHeader:
-    """Size, believable spacing, side and flags, without decoding a pixel.
+    """Size, believable spacing, facts and findings, without decoding a pixel.
 
     Raises:
         InputError: as `read_dicom`, as far as the header shows it.
     """
     with _opened(path, "header") as ds:
         _checked(ds, path, max_pixels)
-        flags = (
-            ["colour"]
-            if int(ds.get("SamplesPerPixel", 1)) > 1 or _word(ds, "PhotometricInterpretation") == "PALETTE COLOR"
-            else []
-        )
-        spacing = _spacing(ds, flags)
-        _describe(ds, flags)
-        return DicomHeader(int(ds.Columns), int(ds.Rows), spacing, _side(ds), tuple(flags))
+        return _said(ds, path)
+
+
+def _said(ds: Any, path: Path) -> DicomHeader:
+    flags = [] if _has_preamble(path) else ["no_preamble"]
+    if int(ds.get("SamplesPerPixel", 1)) > 1 or _word(ds, "PhotometricInterpretation") == "PALETTE COLOR":
+        flags.append("colour")
+    spacing = _spacing(ds, flags)
+    _describe(ds, flags)
+    return DicomHeader(
+        int(ds.Columns), int(ds.Rows), spacing, tuple(_facts(ds)), tuple(FINDINGS[flag] for flag in flags)
+    )
+
+
+def _facts(ds: Any) -> Generator[Fact]:
+    """What the header says of how the film lies and what it is of; nothing of the patient."""
+    view = _word(ds, "ViewPosition")
+    stated = {
+        "side": {"L": "left", "R": "right"}.get(_word(ds, "ImageLaterality") or _word(ds, "Laterality")),
+        "display": _display(ds),
+        "view": view if view in ("AP", "PA", "LL", "RL") else None,
+        "date": _date(ds),
+    }
+    for name, value in stated.items():
+        if value is not None:
+            yield Fact(name, value, FactSource.HEADER)
+
+
+def _display(ds: Any) -> str | None:
+    orientation = ds.get("PatientOrientation")
+    first = str(orientation[0]).upper() if orientation is not None and len(orientation) == 2 else ""
+    return "mirrored" if first.startswith("R") else "standard" if first else None
+
+
+def _date(ds: Any) -> str | None:
+    for keyword in ("AcquisitionDate", "ContentDate", "StudyDate"):
+        text = str(ds.get(keyword) or "")
+        if len(text) == 8 and text.isdigit() and "01" <= text[4:6] <= "12" and "01" <= text[6:] <= "31":
+            return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return None
 
 
 def read_stored(path: Path, *, max_pixels: int) -> tuple[Any, NDArray[Any]]:
@@ -344,7 +382,7 @@ def _opened(path: Path, wanted: str) -> Generator[Any, None, None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote values; what matters of them is checked here
             _refuse_bomb(path)
-            ds = pydicom.dcmread(path, force=not _has_preamble(path), stop_before_pixels=wanted == "header")
+            ds = pydicom.dcmread(path, force=not _has_preamble(path), stop_before_pixels=wanted == "header")  # pyright: ignore[reportUnknownMemberType]
             yield ds
     except InputError:
         raise
@@ -487,18 +525,10 @@ def _spacing(ds: Any, flags: list[str]) -> Spacing | None:
     return spacing
 
 
-def _side(ds: Any) -> str | None:
-    return {"L": "left", "R": "right"}.get(_word(ds, "ImageLaterality") or _word(ds, "Laterality"))
-
-
 def _describe(ds: Any, flags: list[str]) -> None:
-    """Flags of what stands beside the pixels."""
-    orientation = ds.get("PatientOrientation")
-    first = str(orientation[0]).upper() if orientation is not None and len(orientation) == 2 else ""
-    if first.startswith("R"):
-        flags.append("mirrored_display")
-    elif not first:
-        flags.append("orientation_unknown")
+    """Codes of what stands beside the pixels."""
+    if _word(ds, "PresentationLUTShape") == "IDENTITY" and _word(ds, "PhotometricInterpretation") == "MONOCHROME1":
+        flags.append("polarity_contradicts_itself")
     if _word(ds, "LossyImageCompression") == "01":
         ratio = _number(ds, "LossyImageCompressionRatio")  # None where it was compressed several times: as bad
         if ratio is None or ratio > _LOSSY_RATIO:
@@ -510,7 +540,7 @@ def _describe(ds: Any, flags: list[str]) -> None:
 # ----------------------------------------------------------------------------------------------------------- the pixels
 
 
-def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
+def _pixels(ds: Any, path: Path, frame: int) -> NDArray[Any]:
     """(H, W) gray with bright bone, or (H, W, 3) colour, of one 0-based frame."""
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
@@ -520,7 +550,6 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
     if raw.ndim not in (2, 3) or raw.shape[:2] != (ds.Rows, ds.Columns):
         raise ValueError("not one picture of the stated size")
     if raw.ndim == 3:
-        flags.append("colour")
         return np.ascontiguousarray(raw if raw.dtype.itemsize == 1 else raw.astype(np.uint16))
 
     values, bits, signed = _values(raw, ds, path)
@@ -533,7 +562,7 @@ def _pixels(ds: Any, path: Path, frame: int, flags: list[str]) -> NDArray[Any]:
     if ds.get("ModalityLUTSequence"):
         looked_up = np.asarray(apply_modality_lut(values - (1 << (bits - 1) if signed else 0), ds)).astype(np.int64)
         values, bits, falls = looked_up, max(1, int(looked_up.max()).bit_length()), False
-    if _inverted(ds, flags) != falls:
+    if shown_inverted(ds) != falls:
         values = (1 << bits) - 1 - values
     if background is not None and not background.all():
         values = np.where(background, values[~background].min(), values)
@@ -634,12 +663,6 @@ def shown_inverted(ds: Any) -> bool:
     """Whether a data set's low values are shown bright. pydicom's own helper looks at the presentation LUT only."""
     shape = _word(ds, "PresentationLUTShape")
     return shape == "INVERSE" or (not shape and _word(ds, "PhotometricInterpretation") == "MONOCHROME1")
-
-
-def _inverted(ds: Any, flags: list[str]) -> bool:
-    if _word(ds, "PresentationLUTShape") == "IDENTITY" and _word(ds, "PhotometricInterpretation") == "MONOCHROME1":
-        flags.append("polarity_contradicts_itself")
-    return shown_inverted(ds)
 
 
 def _padding(ds: Any, stored: Sequence[NDArray[Any]]) -> NDArray[np.bool_] | None:

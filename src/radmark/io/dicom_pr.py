@@ -1,6 +1,6 @@
-"""A prediction as a DICOM Grayscale Softcopy Presentation State (GSPS): lines, points and words that a viewer lays over the film.
+"""Marks on a film as a DICOM Grayscale Softcopy Presentation State (GSPS): lines, points, words that a viewer lays over it.
 
-Coordinates are of units PIXEL: `io.dicom_result`. Landmarks and measurements stand on layers of their own, so that a viewer can
+Coordinates are of units PIXEL: `io.dicom_result`. Marks and measurements stand on layers of their own, so that a viewer can
 hide one. Window and polarity are the film's own, as the standard wants them said: a state that says nothing would undo them.
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 
 from radmark import RESEARCH_USE
 from radmark.core.errors import InputError
-from radmark.core.frame import FloatArray, Frame
-from radmark.core.prediction import Prediction
+from radmark.core.frame import SPACING_WORDS, FloatArray, Frame
+from radmark.core.marks import Marks
 from radmark.io.atomic import replacing
 from radmark.io.dicom import shown_inverted
 from radmark.io.dicom_result import (
-    SPACING_WORDS,
     Reported,
+    author_words,
     finish,
     highdicom,
     hushed,
@@ -35,9 +35,8 @@ _LONGEST = 1024
 def write_dicom_pr(
     path: Path,
     image: Path,
-    prediction: Prediction,
+    marks: Marks,
     *,
-    model: str,
     measurements: Sequence[Reported] = (),
     remarks: Sequence[str] = (),
     frame_number: int | None = None,
@@ -46,9 +45,8 @@ def write_dicom_pr(
 
     Args:
         path: of the state; whole or not at all.
-        image: the DICOM file the prediction is of; patient and study are taken over from it.
-        prediction: in that image's frame.
-        model: name and version of what placed the points.
+        image: the film's DICOM file; patient and study are taken over from it.
+        marks: in that film's frame.
         measurements: what was computed from them; a line that leaves the image is cut at its edge.
         remarks: what else has to be known of all of it, in words.
         frame_number: 1-based, of a multi-frame image.
@@ -57,23 +55,22 @@ def write_dicom_pr(
         InputError: highdicom is not installed, the image is in colour or none of this frame, or a point lies outside it.
     """
     with hushed():
-        state = _state(image, prediction, model, measurements, remarks, frame_number)
+        state = _state(image, marks, measurements, remarks, frame_number)
         with replacing(path) as temporary:
             state.save_as(temporary, enforce_file_format=True)
 
 
 def _state(
     image: Path,
-    prediction: Prediction,
-    model: str,
+    marks: Marks,
     measurements: Sequence[Reported],
     remarks: Sequence[str],
     frame_number: int | None,
 ) -> Any:
     """The presentation state as a pydicom data set."""
     hd = highdicom()
-    landmarks = prediction.landmarks
-    frame = landmarks.frame
+    frame = marks.frame
+    author = author_words(marks)
     source = source_of(image, frame)
     if source.get("SamplesPerPixel") != 1:
         raise InputError(
@@ -115,7 +112,7 @@ def _state(
         texts.append(text(m.words, (lines[-1] if lines else m.points).mean(axis=0)))
     layer("MEASUREMENTS", hd.color.CIELabColor(89, 0, 70), graphics, texts)
 
-    spots = [(name, landmarks.points[k]) for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]]
+    spots = [(name, marks.points[k]) for k, name in enumerate(marks.scheme.names) if marks.placed[k]]
     layer(
         "LANDMARKS",
         hd.color.CIELabColor(60, 60, 40),
@@ -124,7 +121,7 @@ def _state(
     )
 
     source_of_mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
-    said = [RESEARCH_USE, f"{model[:64]}, {source_of_mm}", *remarks]
+    said = [RESEARCH_USE, f"{author[:64]}, {source_of_mm}", *remarks]
     notice = hd.pr.TextObject(
         "\r\n".join(said)[:_LONGEST],
         "PIXEL",
@@ -148,7 +145,7 @@ def _state(
         presentation_lut_transformation=hd.PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if inverse else "IDENTITY"
         ),
-        **made_by(model),
+        **made_by(author),
     )
     finish(state, source)
     return state

@@ -1,4 +1,4 @@
-"""What the DICOM objects made of a prediction share: the header they take over, their coordinates, how a measurement is told.
+"""What the DICOM objects made of marks share: the header they take over, their coordinates, how they hold a measurement.
 
 Our points have (0, 0) at the centre of the first pixel. DICOM's image coordinates, in a report (SCOORD, PS3.3 C.18.6) as in
 graphics of units PIXEL (C.10.5), have it at that pixel's top left corner and reach from 0 to Columns and Rows: the centre of the
@@ -19,26 +19,12 @@ import numpy as np
 
 from radmark import RESEARCH_USE, __version__
 from radmark.core.errors import InputError
-from radmark.core.frame import FloatArray, Frame, SpacingSource
+from radmark.core.frame import FloatArray, Frame
+from radmark.core.marks import Marks
 from radmark.io.dicom import is_dicom, mute
 
 CODE_LENGTH = 16
 """Longer code values go to an attribute that older viewers leave blank."""
-
-SPACING_WORDS = {
-    SpacingSource.FLAG: "given by the user",
-    SpacingSource.TABLE: "from the annotation table",
-    SpacingSource.KNOWN_DISTANCE: "from two points of known distance",
-    SpacingSource.KNOWN_HEAD: "from the prosthetic head's known diameter",
-    SpacingSource.KNOWN_BALL: "from a marker ball's known diameter",
-    SpacingSource.MAGNIFICATION: "on the detector, divided by a stated magnification",
-    SpacingSource.FILE: "from a spacing file",
-    SpacingSource.DICOM_FIDUCIAL: "DICOM, calibrated by an object of known size",
-    SpacingSource.DICOM_GEOMETRY: "DICOM, by an assumed depth in the patient",
-    SpacingSource.DICOM_DETECTOR: "DICOM, on the detector; smaller in the patient",
-    SpacingSource.DICOM_UNKNOWN: "DICOM, which does not say where these are millimetres",
-}
-"""Where millimetres come from, in words of at most 64 characters."""
 
 _TAKEN_OVER = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
@@ -60,7 +46,7 @@ class Reported:
         points: (N, 2) xy in pixels of the image.
         side: of the patient, where it has one.
         of: the landmarks it is computed from, which tell the anatomy it is on.
-        notes: how it is defined, what its millimetres rest on, and every flag; in plain words.
+        notes: how it is defined, where its millimetres come from, and every flag; in plain words.
         lines: (2, 2) each, what of it is drawn besides an ellipse or a circle, in pixels of the image; may leave it.
     """
 
@@ -155,7 +141,7 @@ def source_of(image: Path, frame: Frame) -> Any:
         source = dcmread(image, stop_before_pixels=True, force=is_dicom(image))  # force: some lack the preamble
     except (InvalidDicomError, OSError) as error:
         raise InputError(
-            "a DICOM report is written for a DICOM image, and this is none",
+            "a DICOM report needs a DICOM image, and this is not one",
             file=image,
             remedy="Write .json or .csv instead",
         ) from error
@@ -187,24 +173,39 @@ def in_dicom(points: FloatArray, frame: Frame, what: str) -> FloatArray:
         raise InputError(
             f"{what} lies outside the image, where a report cannot put it",
             value=points.round(1).tolist(),
-            remedy="Correct the point or leave it out",
+            remedy="Correct the point or omit it",
         )
     return np.asarray(points, np.float64) + 0.5
 
 
-def made_by(model: str) -> dict[str, Any]:
-    """Who made it, as highdicom's constructors take it: radmark, its version, and the model as the serial number."""
+def author_words(marks: Marks) -> str:
+    """Who placed the points, in words: "run 3f2ab…" or a reader's name."""
+    return str(marks.author or "reader not named")
+
+
+def person_name(words: str) -> str:
+    """A name as DICOM's PN holds it: at most 64 characters, no backslash, no equals sign, one to four carets.
+
+    A name without a caret, as people write theirs, gets one at its end: it is of one component, and means to be.
+    """
+    kept = "".join(c for c in words if c.isprintable() and c not in "\\=").strip()[:63]
+    kept = kept if kept.count("^") <= 4 else kept.replace("^", " ")
+    return kept if "^" in kept.strip("^") else f"{kept.strip('^') or 'not named'}^"
+
+
+def made_by(author: str) -> dict[str, Any]:
+    """Who made it, as highdicom's constructors take it: radmark, its version, and the author as the serial number."""
     return {
         "manufacturer": "radmark",
         "manufacturer_model_name": "radmark",
         "software_versions": __version__,
-        "device_serial_number": model[:64],
+        "device_serial_number": author[:64],
     }
 
 
-def device_uid(hd: Any, model: str) -> Any:
+def device_uid(hd: Any, author: str) -> Any:
     """The same for the same version and model."""
-    return hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_URL, f"radmark {__version__} {model}")))
+    return hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_URL, f"radmark {__version__} {author}")))
 
 
 def finish(result: Any, source: Any) -> None:

@@ -18,7 +18,7 @@ from radmark.io.dicom_result import finish, highdicom, hushed, made_by, source_o
 
 
 def write_dicom_sc(
-    path: Path, image: Path, frame: Frame, picture: NDArray[np.uint8], *, model: str, frame_number: int | None = None
+    path: Path, image: Path, frame: Frame, picture: NDArray[np.uint8], *, author: str, frame_number: int | None = None
 ) -> None:
     """Write a picture to the study of the image it was made from.
 
@@ -27,23 +27,21 @@ def write_dicom_sc(
         image: the DICOM file; patient and study are taken over from it.
         frame: of that image.
         picture: (H, W, 3) RGB, any size.
-        model: name and version of what placed the points in it.
+        author: of the points in it, in words.
         frame_number: 1-based, of a multi-frame image.
 
     Raises:
         InputError: highdicom is not installed, the image is no DICOM image of this frame, or the picture is none.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or max(picture.shape) > 65535:
-        raise InputError(
-            "this is no RGB picture", value=f"{picture.dtype} {picture.shape}", remedy="Give (H, W, 3) uint8"
-        )
+        raise InputError("not an RGB picture", value=f"{picture.dtype} {picture.shape}", remedy="Give (H, W, 3) uint8")
     with hushed():
-        capture = _capture(image, frame, picture, model, frame_number)
+        capture = _capture(image, frame, picture, author, frame_number)
         with replacing(path) as temporary:
             capture.save_as(temporary, enforce_file_format=True)
 
 
-def _capture(image: Path, frame: Frame, picture: NDArray[np.uint8], model: str, frame_number: int | None) -> Any:
+def _capture(image: Path, frame: Frame, picture: NDArray[np.uint8], author: str, frame_number: int | None) -> Any:
     hd = highdicom()
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
@@ -72,12 +70,14 @@ def _capture(image: Path, frame: Frame, picture: NDArray[np.uint8], model: str, 
         referring_physician_name=source.ReferringPhysicianName,
         patient_orientation=("L", "F"),
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        **made_by(model),
+        **made_by(author),
     )
     capture.PatientOrientation = orientation if len(orientation) == 2 else ""
     capture.ConversionType = "WSD"
     capture.BurnedInAnnotation = "YES"
-    capture.DerivationDescription = f"landmarks and measurements by radmark {__version__}, {model[:64]}. {RESEARCH_USE}"
+    capture.DerivationDescription = (
+        f"landmarks and measurements by radmark {__version__}, {author[:64]}. {RESEARCH_USE}"
+    )
     made_from = Dataset()
     made_from.ReferencedSOPClassUID, made_from.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
     if frame_number is not None:

@@ -1,15 +1,17 @@
-"""A prediction as a DICOM Structured Report (TID 1500), for the archive its radiograph came from.
+"""Marks on a film as a DICOM Structured Report (TID 1500), for the archive the film came from.
 
 Coordinates: `io.dicom_result`. A landmark is a POINT; a length a line of two points, an angle two lines of four, a cup's
 anteversion the ELLIPSE it rests on, by the ends of its long axis and then of its short one.
 
-Landmarks and measurements have no public codes; theirs are of the private scheme 99RADMARK, their meanings in plain words, and
-the anatomy they are on is coded in SNOMED CT. The report says that no person has checked it: PRELIMINARY, UNVERIFIED.
+Marks and measurements have no public codes; theirs are of the private scheme 99RADMARK, their meanings in plain words, and
+the anatomy they are on is coded in SNOMED CT. Who observed is the marks' author: a device for a model, a person for a reader. A
+report is VERIFIED only where somebody is named who says so.
 """
 
 import uuid
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +19,23 @@ import numpy as np
 
 from radmark import __version__
 from radmark.core.errors import InputError
-from radmark.core.frame import FloatArray
-from radmark.core.prediction import Prediction
+from radmark.core.frame import SPACING_WORDS, FloatArray
+from radmark.core.marks import Marks
 from radmark.io.atomic import replacing
 from radmark.io.dicom_result import CODE_LENGTH as CODE_LENGTH
+from radmark.io.dicom_result import Refused as Refused
+from radmark.io.dicom_result import Reported as Reported
 from radmark.io.dicom_result import (
-    SPACING_WORDS,
+    author_words,
     device_uid,
     finish,
     highdicom,
     hushed,
     in_dicom,
     made_by,
+    person_name,
     source_of,
 )
-from radmark.io.dicom_result import Refused as Refused
-from radmark.io.dicom_result import Reported as Reported
 from radmark.io.dicom_result import code_value as code_value
 
 CODING_SCHEME = "99RADMARK"
@@ -58,36 +61,60 @@ _UNITS = {"mm": ("mm", "millimeter"), "deg": ("deg", "degree"), "px": ("{pixels}
 """Unit of a measurement -> UCUM."""
 
 
+@dataclass(frozen=True)
+class Verified:
+    """Who says that a report is right.
+
+    Args:
+        name: of the person, "Family^Given" as DICOM writes names.
+        organization: theirs.
+
+    Raises:
+        InputError: one is empty, or no name DICOM can hold.
+    """
+
+    name: str
+    organization: str
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or not self.organization.strip() or person_name(self.name) != self.name:
+            raise InputError(
+                "a verified report names a person and an organization",
+                value=self.name,
+                remedy="Give the name as Family^Given, and the organization",
+            )
+
+
 def write_dicom_sr(
     path: Path,
     image: Path,
-    prediction: Prediction,
+    marks: Marks,
     *,
-    model: str,
     measurements: Sequence[Reported] = (),
     refused: Sequence[Refused] = (),
     frame_number: int | None = None,
     uid: str | None = None,
+    verified_by: Verified | None = None,
 ) -> None:
-    """Write the report of one image.
+    """Write the report of one film.
 
     Args:
         path: of the report; whole or not at all.
-        image: the DICOM file the prediction is of; patient and study are taken over from it.
-        prediction: in that image's frame.
-        model: name and version of what placed the points.
+        image: the film's DICOM file; patient and study are taken over from it.
+        marks: in that film's frame; their author is who observed.
         measurements: what was computed from them.
-        refused: what was not, and why; it is told at the landmarks it would rest on, as a report holds numbers only.
+        refused: what was not, and why; it stands at the landmarks it would rest on, as a report holds numbers only.
         frame_number: 1-based, of a multi-frame image.
         uid: the report's SOP Instance UID; its other new UIDs follow from it, so that a report written twice is one object.
             None: all are new.
+        verified_by: who says that the report is right; None: nobody, and the report is unverified.
 
     Raises:
         InputError: highdicom is not installed, the image is no DICOM image of this frame, a point lies outside it, or a value is
             not a number.
     """
     with hushed():
-        sr = _report(image, prediction, model, measurements, refused, frame_number, uid)
+        sr = _report(image, marks, measurements, refused, frame_number, uid, verified_by)
         with replacing(path) as temporary:
             sr.save_as(temporary, enforce_file_format=True)
 
@@ -100,12 +127,12 @@ def report_uid(image_uid: str, model_sha256: str, frame_number: int | None = Non
 
 def _report(
     image: Path,
-    prediction: Prediction,
-    model: str,
+    marks: Marks,
     measurements: Sequence[Reported],
     refused: Sequence[Refused],
     frame_number: int | None,
     uid: str | None,
+    verified_by: Verified | None,
 ) -> Any:
     """The report as a pydicom data set."""
     hd = highdicom()
@@ -114,8 +141,9 @@ def _report(
     def new_uid(*of: object) -> Any:
         return hd.UID() if uid is None else hd.UID.from_uuid(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid} {of}")))
 
-    source = source_of(image, prediction.landmarks.frame)
-    spacing = prediction.landmarks.frame.spacing
+    source = source_of(image, marks.frame)
+    spacing = marks.frame.spacing
+    author = author_words(marks)
     evidence = deepcopy(source)
     # highdicom would describe the detector too, from attributes that many files leave empty.
     evidence.Modality = "OT"
@@ -147,7 +175,7 @@ def _report(
             finding_sites=places,
             geometric_purpose=_coded(hd, "128140", "DCM", "Representative point") if kind == "Probe" else None,
             # What has to be known of a number stands here, not at the number: OHIF reads numbers without children only.
-            algorithm_id=hd.sr.AlgorithmIdentification("radmark", __version__, parameters=[model[:64], *notes]),
+            algorithm_id=hd.sr.AlgorithmIdentification("radmark", __version__, parameters=[author[:64], *notes]),
             measurements=numbers,
             qualitative_evaluations=told or None,
         )
@@ -156,7 +184,7 @@ def _report(
         return hd.sr.CodedConcept(code_value(name), CODING_SCHEME, name.replace("_", " ")[:64])
 
     def region(shape: str, points: FloatArray, what: str) -> Any:
-        where = in_dicom(points, prediction.landmarks.frame, what)
+        where = in_dicom(points, marks.frame, what)
         frames = None if frame_number is None else [frame_number]
         return hd.sr.ImageRegion(
             graphic_type=shape,
@@ -165,10 +193,10 @@ def _report(
         )
 
     groups: list[Any] = []
-    for k, name in enumerate(prediction.landmarks.scheme.names):
-        if prediction.landmarks.placed[k]:
+    for k, name in enumerate(marks.scheme.names):
+        if marks.placed[k]:
             side = _side_of(name)
-            confidence = float(prediction.confidence[k])
+            confidence = float("nan") if marks.confidence is None else float(marks.confidence[k])
             numbers = (
                 [
                     hd.sr.Measurement(
@@ -178,7 +206,7 @@ def _report(
                 if np.isfinite(confidence)
                 else []
             )
-            spot = region("POINT", prediction.landmarks.points[k : k + 1], name)
+            spot = region("POINT", marks.points[k : k + 1], name)
             notes = [r.words for r in refused if name in r.of]
             groups.append(group("Probe", name, side, spot, numbers, notes))
     mm_from = None
@@ -187,25 +215,18 @@ def _report(
         mm_from = hd.sr.QualitativeEvaluation(private_code("millimetres from"), level)
     for m in measurements:
         if not np.isfinite(m.value):
-            raise InputError(f"{m.name} is not a number", value=m.value, remedy="Leave out what could not be computed")
+            raise InputError(f"{m.name} is not a number", value=m.value, remedy="Omit what could not be computed")
         unit = _coded(hd, *_ucum(m.unit))
         number = hd.sr.Measurement(private_code(m.name), round(float(m.value), 4), unit)
         shown = region(m.shape, m.points, m.name)
         told = [mm_from] if mm_from is not None and m.unit == "mm" else []
         groups.append(group(_tool(m), m.name, m.side, shown, [number], m.notes, m.of, told))
 
-    observer = hd.sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=device_uid(hd, model),
-            name="radmark",
-            manufacturer_name="radmark",
-            model_name=f"radmark {__version__}",
-            serial_number=model[:64],
-        ),
+    context = hd.sr.ObservationContext(
+        **{("observer_device_context" if marks.model else "observer_person_context"): _observer(hd, marks, author)}
     )
     report = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        observation_context=context,
         procedure_reported=_coded(hd, "363679005", "SCT", "Imaging procedure"),
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
@@ -218,14 +239,37 @@ def _report(
         series_number=990,
         sop_instance_uid=uid or hd.UID(),
         instance_number=1,
-        **made_by(model),
+        **made_by(author),
         is_complete=True,
-        is_final=False,
-        is_verified=False,
+        is_final=verified_by is not None,
+        is_verified=verified_by is not None,
+        verifying_observer_name=None if verified_by is None else verified_by.name,
+        verifying_organization=None if verified_by is None else verified_by.organization,
     )
     _name_the_scheme(sr)
     finish(sr, source)
     return sr
+
+
+def _observer(hd: Any, marks: Marks, author: str) -> Any:
+    """The marks' author as an observer: a model is a device, everybody else a person."""
+    from pydicom.sr.codedict import codes
+
+    if marks.model is None:
+        return hd.sr.ObserverContext(
+            observer_type=codes.DCM.Person,
+            observer_identifying_attributes=hd.sr.PersonObserverIdentifyingAttributes(name=person_name(author)),
+        )
+    return hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=device_uid(hd, author),
+            name="radmark",
+            manufacturer_name="radmark",
+            model_name=f"radmark {__version__}",
+            serial_number=author[:64],
+        ),
+    )
 
 
 def _tool(m: Reported) -> str:

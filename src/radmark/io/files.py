@@ -49,7 +49,7 @@ def read_text(path: Path) -> str:
 
 
 class Tree:
-    """A value inside a JSON file, which knows where it stands: wrong types are told by file and key."""
+    """A value inside a JSON file, which knows where it stands: errors name file and key."""
 
     def __init__(self, value: object, file: Path, where: str = "") -> None:
         self.value = value
@@ -66,7 +66,8 @@ class Tree:
 
     def has(self, key: str) -> bool:
         """Whether this is an object with something other than null under `key`."""
-        return isinstance(self.value, dict) and cast("dict[str, object]", self.value).get(key) is not None
+        value = self.value
+        return isinstance(value, dict) and cast("dict[str, object]", value).get(key) is not None
 
     def get(self, key: str) -> "Tree":
         """The value under a key; null where it is missing, which says so when it is used."""
@@ -75,16 +76,18 @@ class Tree:
 
     def fields(self) -> "dict[str, Tree]":
         """The members of an object."""
-        if not isinstance(self.value, dict):
+        value = self.value
+        if not isinstance(value, dict):
             raise self.wrong("an object is expected here", "Correct the file, or export it again")
-        here = cast("dict[str, object]", self.value)
+        here = cast("dict[str, object]", value)
         return {key: Tree(value, self.file, f"{self.where}.{key}".lstrip(".")) for key, value in here.items()}
 
     def __iter__(self) -> "Iterator[Tree]":
         """The members of a list."""
-        if not isinstance(self.value, list):
+        value = self.value
+        if not isinstance(value, list):
             raise self.wrong("a list is expected here", "Correct the file, or export it again")
-        items = cast("list[object]", self.value)
+        items = cast("list[object]", value)
         return iter([Tree(item, self.file, f"{self.where}[{i}]") for i, item in enumerate(items)])
 
     def text(self) -> str:
@@ -135,7 +138,7 @@ def parse_json(text: str, file: Path) -> Tree:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise InputError("a key stands twice in one object", file=file, value=key[:60], remedy="Remove one")
+                raise InputError("a key appears twice in one object", file=file, value=key[:60], remedy="Remove one")
             found[key] = value
         return found
 

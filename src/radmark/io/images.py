@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Spacing
-from radmark.core.radiograph import Radiograph
+from radmark.core.facts import Fact
+from radmark.core.film import Film
+from radmark.core.finding import Finding
+from radmark.core.frame import Spacing, SpacingSource
 from radmark.io.dicom import DICOM_SUFFIXES, DicomHeader, is_dicom, read_dicom, read_dicom_header
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *DICOM_SUFFIXES)
@@ -50,8 +52,38 @@ class _Header:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def read_image(path: Path, spacing: Spacing | None = None, *, frame: int | None = None) -> Radiograph:
-    """Read one image as a gray radiograph, upright.
+@dataclass(frozen=True)
+class _File:
+    """What a file says of its film, and its pixels where they were asked for."""
+
+    size: tuple[int, int]
+    spacing: Spacing | None = None
+    facts: tuple[Fact, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    pixels: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Reads a film's pixels when they are asked for; goes to other processes with the film."""
+
+    path: Path
+    frame: int | None
+
+    def __call__(self, film: Film) -> Film:
+        file = _read(self.path, self.frame)
+        if film.size not in (None, file.size):
+            raise _other_size(film.name, file.size, film.size).at(file=self.path)
+        try:
+            return replace(film, size=file.size, _pixels=file.pixels)
+        except InputError as error:
+            raise error.at(file=self.path) from error
+
+
+def read_film(
+    path: Path | str, *, name: str | None = None, spacing: Spacing | None = None, frame: int | None = None
+) -> Film:
+    """Read one film, upright, with its pixels.
 
     Gray values are those of the file, at its depth: uint8, uint16, or float32 for signed 8- and 16-bit and for float
     TIFF. A TIFF whose zero is white is inverted, so that the order of gray values is that of the picture as shown.
@@ -62,20 +94,114 @@ def read_image(path: Path, spacing: Spacing | None = None, *, frame: int | None 
 
     Args:
         path: a DICOM, PNG, JPEG or TIFF file.
-        spacing: millimetres a pixel, x and y as seen upright, from whoever knows them. It wins over a DICOM header. What a
+        name: of the film; by default the file's.
+        spacing: millimetres per pixel, x and y as seen upright, from whoever knows them. It wins over a DICOM header. What a
             picture file says about dots per inch is the scanner's, not the patient's, and is not believed.
         frame: 1-based, of a DICOM file of several.
 
     Raises:
         InputError: the file is missing, not such an image, damaged, cut off, too large, or of several pages or frames.
     """
+    path = Path(path)
+    return _film(path, _read(path, frame), name, spacing, frame)
+
+
+def open_film(
+    path: Path | str, *, name: str | None = None, spacing: Spacing | None = None, frame: int | None = None
+) -> Film:
+    """A film by its file's header; its pixels load when they are asked for. Arguments and errors as `read_film`."""
+    path = Path(path)
+    return _film(path, _head(path), name, spacing, frame)
+
+
+def with_file(film: Film, path: Path, *, frame: int | None = None) -> Film:
+    """A film that a table tells of, with what its file says.
+
+    Millimetres of the table go before the file's. Where they are the very same, as `radmark predict` writes them, they rest on
+    what the file's rest on.
+
+    Raises:
+        InputError: as `read_size`; or the table states another size, so its points are for another picture.
+    """
+    file = _head(path)
+    if film.size not in (None, file.size):
+        raise _other_size(film.name, file.size, film.size)
+    used, own = film.spacing, file.spacing
+    if used is None or (
+        used.source is SpacingSource.TABLE and own is not None and (own.x_mm, own.y_mm) == (used.x_mm, used.y_mm)
+    ):
+        used = own
+    return replace(
+        film,
+        size=file.size,
+        spacing=used,
+        file_spacing=own,
+        path=path,
+        facts=(*film.facts, *file.facts),
+        notes=(*film.notes, *file.findings),
+        frame_number=frame,
+        load=_Loader(path, frame),
+    )
+
+
+def of_frame(film: Film, frame: int | None) -> Film:
+    """A film whose file holds several frames, meaning one of them, from 1."""
+    if frame is None or film.path is None:
+        return film
+    return replace(film, frame_number=frame, load=_Loader(film.path, frame))
+
+
+def as_film(film: Film | Path | str | NDArray[Any]) -> Film:
+    """A film, whatever is at hand: a film, the path of its file, or its (H, W) gray values."""
+    if isinstance(film, Film):
+        return film
+    return Film.from_array(film) if isinstance(film, np.ndarray) else read_film(film)
+
+
+def _other_size(name: str, is_: tuple[int, int], said: tuple[int, int] | None) -> InputError:
+    turned = ", turned by a quarter" if said == is_[::-1] else ""
+    return InputError(
+        f"{name} is {is_[0]} wide and {is_[1]} high, not as the annotations say{turned}",
+        value=None if said is None else f"{said[0]} x {said[1]}",
+        remedy="Give the film the points were marked on: points marked on another size or turn are wrong here",
+    )
+
+
+def _film(path: Path, file: _File, name: str | None, spacing: Spacing | None, frame: int | None) -> Film:
+    try:
+        return Film(
+            path.name if name is None else name,
+            file.size,
+            spacing or file.spacing,
+            path,
+            facts=file.facts,
+            notes=file.findings,
+            file_spacing=file.spacing,
+            frame_number=frame,
+            load=_Loader(path, frame),
+            _pixels=file.pixels,
+        )
+    except InputError as error:
+        raise error.at(file=path) from error
+
+
+def _head(path: Path) -> _File:
+    if is_dicom(path):
+        return _of_dicom(read_dicom_header(path, max_pixels=MAX_PIXELS))
+    with _opened(path) as (file, format_):
+        return _File(format_.header(file, path).upright_size)
+
+
+def _of_dicom(said: DicomHeader, pixels: NDArray[Any] | None = None) -> _File:
+    return _File((said.width, said.height), said.spacing, said.facts, said.findings, pixels)
+
+
+def _read(path: Path, frame: int | None) -> _File:
     if is_dicom(path):
         image = read_dicom(path, frame=frame, max_pixels=MAX_PIXELS)
-        gray = _gray(image.pixels, path)
-        grid = Frame(gray.shape[1], gray.shape[0], spacing or image.spacing)
-        return Radiograph(np.ascontiguousarray(gray), grid, image.view, image.side, image.flags)
+        return _of_dicom(image.said, np.ascontiguousarray(_gray(image.pixels, path)))
     if frame is not None:
-        raise InputError("only a DICOM file has frames", file=path, value=frame, remedy="Leave --frame away")
+        raise InputError("only a DICOM file has frames", file=path, value=frame, remedy="Omit --frame")
     with _opened(path) as (file, format_):
         header = format_.header(file, path)
         file.seek(0)
@@ -87,42 +213,16 @@ def read_image(path: Path, spacing: Spacing | None = None, *, frame: int | None 
                 value=f"array of shape {pixels.shape}",
                 remedy="Export it anew as PNG or TIFF",
             )
-    try:
-        width, height = header.upright_size
-        return Radiograph(np.ascontiguousarray(_upright(pixels, header.orientation)), Frame(width, height, spacing))
-    except InputError as error:
-        raise error.at(file=path) from error
+    return _File(header.upright_size, pixels=np.ascontiguousarray(_upright(pixels, header.orientation)))
 
 
 def read_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels of the upright picture, from the file's header; no pixel is decoded.
 
     Raises:
-        InputError: as `read_image`, as far as the header shows it.
+        InputError: as `read_film`, as far as the header shows it.
     """
-    if is_dicom(path):
-        header = read_dicom_header(path, max_pixels=MAX_PIXELS)
-        return header.width, header.height
-    with _opened(path) as (file, format_):
-        return format_.header(file, path).upright_size
-
-
-def read_spacing(path: Path) -> Spacing | None:
-    """The millimetres a file itself states and that can be believed; only DICOM states any.
-
-    Raises:
-        InputError: as `read_size`.
-    """
-    return read_dicom_header(path, max_pixels=MAX_PIXELS).spacing if is_dicom(path) else None
-
-
-def read_header(path: Path) -> DicomHeader | None:
-    """What a DICOM file says of its film; None for other files, which say nothing.
-
-    Raises:
-        InputError: as `read_size`.
-    """
-    return read_dicom_header(path, max_pixels=MAX_PIXELS) if is_dicom(path) else None
+    return _head(path).size
 
 
 # ---------------------------------------------------------------------------------------------------------- opening

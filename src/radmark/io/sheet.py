@@ -113,7 +113,8 @@ def _separator(text: str, needed: Sequence[str]) -> str:
     """The separator under which the header has the most of the columns it needs; the comma where none does."""
 
     def found(separator: str) -> int:
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        header = next(lines, list[str]())
         return len(set(needed) & {cell.strip() for cell in header})
 
     return max((",", ";", "\t"), key=found)
@@ -123,7 +124,7 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
     missing = [column for column in needed if column not in header]
     if missing:
         raise InputError(
-            f"the header lacks {', '.join(missing)}",
+            f"missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
             file=path,
             row=1,
             column=missing[0],
@@ -133,5 +134,5 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
     for column in header:
         if column and header.count(column) > 1:
             raise InputError(
-                "a column stands twice in the header", file=path, row=1, column=column, remedy="Rename or remove one"
+                "a column appears twice in the header", file=path, row=1, column=column, remedy="Rename or remove one"
             )

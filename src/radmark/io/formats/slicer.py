@@ -1,4 +1,4 @@
-"""3D Slicer's markups, `<image>.mrk.json`: one file an image, a control point for each landmark.
+"""3D Slicer's markups, `<image>.mrk.json`: one file per image, a control point for each landmark.
 
 Convention: **millimetres** in patient space, LPS (x towards the patient's left, y towards the back) unless the file says RAS
 (both negated). A picture that Slicer loads lies with the **centre** of its top-left pixel at the origin, columns along +x and
@@ -19,30 +19,30 @@ from pathlib import Path
 
 from radmark.core.errors import InputError
 from radmark.core.frame import Spacing, SpacingSource
-from radmark.core.landmarks import State
-from radmark.core.readings import ABSENT, NOT_ANNOTATED, Loss, Mark, Reading, Readings
-from radmark.io.exchange import Context, Holds, files_of, gathered, once
+from radmark.core.marks import ABSENT, NOT_ANNOTATED, Mark, State
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, files_of, film_row, gathered, once
 from radmark.io.files import Tree, read_json
+from radmark.io.format import Format, Holds
 
 SUFFIX = ".mrk.json"
-HOLDS = Holds(absent=True, spacing=True, size=False)
 
 _SCHEMA = "https://raw.githubusercontent.com/Slicer/Slicer/main/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
 _NOTE = re.compile(r"radmark: (\S+) x (\S+) mm a pixel( \(spacing unknown\))?")
 
 
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """The control points of one file, or of all .mrk.json files of a folder and its sub folders."""
     lost: Counter[str] = Counter()
-    readings = [
-        _reading(read_json(file), f"{folder}/{file.name}".lstrip("/").removesuffix(SUFFIX), context, lost)
+    rows = [
+        _row(read_json(file), f"{folder}/{file.name}".lstrip("/").removesuffix(SUFFIX), context, lost)
         for file, folder in files_of(path, SUFFIX)
     ]
     why = "only point lists are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in sorted(lost.items())])
+    return gathered(path, rows, [Loss(what, count, why) for what, count in sorted(lost.items())])
 
 
-def _reading(root: Tree, image: str, context: Context, lost: Counter[str]) -> Reading:
+def _row(root: Tree, image: str, context: Context, lost: Counter[str]) -> FilmRow:
     marks: dict[str, Mark] = {}
     spacing: Spacing | None = None
     stated = True
@@ -58,7 +58,7 @@ def _reading(root: Tree, image: str, context: Context, lost: Counter[str]) -> Re
             raise markup.get("coordinateUnits").wrong("the unit is not millimetres", "Save it in mm")
         for point in markup.get("controlPoints"):
             label = point.get("label").text()
-            once(marks, label, root.file, f"image {image}")
+            once(marks, label, root.file, f"film {image}")
             status = point.get("positionStatus").value if point.has("positionStatus") else "defined"
             if spacing is None and (status == "defined" or _NOTE.search(str(point.get("description").value))):
                 spacing, stated = _spacing(point, image, context)
@@ -73,13 +73,13 @@ def _reading(root: Tree, image: str, context: Context, lost: Counter[str]) -> Re
                     "there is no such status", "Write defined, missing or undefined"
                 )
     try:
-        return Reading(image, marks, size=context.size_of(image), spacing=spacing if stated else None)
+        return film_row(image, marks, size=context.size_of(image), spacing=spacing if stated else None)
     except InputError as error:
         raise error.at(file=root.file) from error
 
 
 def _spacing(point: Tree, image: str, context: Context) -> tuple[Spacing, bool]:
-    """Millimetres a pixel of these coordinates, and whether they are those of the film."""
+    """Millimetres per pixel of these coordinates, and whether they are those of the film."""
     note = _NOTE.search(str(point.get("description").value))
     try:
         if note is not None:
@@ -89,7 +89,7 @@ def _spacing(point: Tree, image: str, context: Context) -> tuple[Spacing, bool]:
         raise InputError(str(error), file=point.file, column=point.where, remedy="Correct the spacing") from error
     if given is None:
         raise InputError(
-            "the points are in millimetres, and nothing says how many a pixel covers",
+            "the points are in millimetres, and nothing states how many a pixel covers",
             file=point.file,
             value=image,
             remedy="Give --spacing-mm: 1 for a PNG or JPEG as Slicer loads it, or the spacing the volume had in Slicer",
@@ -108,16 +108,16 @@ def _mark(point: Tree, sign: float, spacing: Spacing) -> Mark:
     return Mark(State.PRESENT, sign * position[0] / spacing.x_mm, sign * position[1] / spacing.y_mm)
 
 
-def files(readings: Readings) -> Mapping[str, str]:
-    """A file for each image, its name with .mrk.json: name -> content."""
+def files(study: Study) -> Mapping[str, str]:
+    """A file per film, its name with .mrk.json: name -> content."""
     written: dict[str, str] = {}
-    for reading in readings.readings:
-        spacing = reading.spacing
+    for film, marks in study.rows:
+        spacing = film.spacing
         x_mm, y_mm = (1.0, 1.0) if spacing is None else (spacing.x_mm, spacing.y_mm)
         note = f"radmark: {x_mm!r} x {y_mm!r} mm a pixel{' (spacing unknown)' if spacing is None else ''}"
         points: list[object] = []
-        for number, name in enumerate(readings.scheme.names, start=1):
-            mark = reading.mark(name)
+        for number, name in enumerate(study.scheme.names, start=1):
+            mark = marks.mark(name)
             status = "defined" if mark.placed else "missing" if mark.state == State.ABSENT else "undefined"
             position = [mark.x * x_mm + 0.0, mark.y * y_mm + 0.0, 0.0] if mark.placed else [0.0, 0.0, 0.0]
             points.append(
@@ -136,5 +136,11 @@ def files(readings: Readings) -> Mapping[str, str]:
             "controlPoints": points,
         }
         content = {"@schema": _SCHEMA, "markups": [markup]}
-        written[f"{reading.image}{SUFFIX}"] = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        written[f"{film.name}{SUFFIX}"] = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     return written
+
+
+FORMAT = Format(
+    "slicer", "3D Slicer markups", SUFFIX, Holds(absent=True, spacing=True, size=False),
+    lambda content: content.has("markups"), read, files=files, default=True,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Label Studio's JSON of tasks: key points in percent of the image, one annotation a reader.
+"""Label Studio's JSON of tasks: key points in percent of the image, one annotation per reader.
 
 Convention: x right, y down, **percent** of the original width and height, so 0 is the left edge of the first pixel and 100 the
 right edge of the last: a **corner** origin. x = x_percent / 100 * original_width - 0.5. Source: labelstud.io,
@@ -16,19 +16,18 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.readings import Loss, Mark, Reading, Readings
-from radmark.io.exchange import Context, Holds, gathered, once
+from radmark.core.marks import Mark, Reader, State
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, film_row, gathered, once, sized
 from radmark.io.files import Tree, read_json
-
-HOLDS = Holds(reader=True)
+from radmark.io.format import Content, Format, Holds
 
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """The key points of all tasks."""
-    readings: list[Reading] = []
+    rows: list[FilmRow] = []
     lost: Counter[str] = Counter()
     times: Counter[tuple[str, str | None]] = Counter()
     for task in read_json(path):
@@ -41,9 +40,9 @@ def read(path: Path, context: Context) -> Readings:
             reader = _reader(annotation)
             times[image, reader] += 1
             again = times[image, reader]
-            readings.append(_reading(annotation, image, size, reader, "" if again == 1 else str(again), lost))
+            rows.append(_row(annotation, image, size, Reader(reader or "", "" if again == 1 else str(again)), lost))
     why = "only finished key points are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in sorted(lost.items())])
+    return gathered(path, rows, [Loss(what, count, why) for what, count in sorted(lost.items())])
 
 
 def _image(data: Tree) -> str:
@@ -71,14 +70,7 @@ def _reader(annotation: Tree) -> str | None:
     return str(who.whole())
 
 
-def _reading(
-    annotation: Tree,
-    image: str,
-    known: tuple[int, int] | None,
-    reader: str | None,
-    session: str,
-    lost: Counter[str],
-) -> Reading:
+def _row(annotation: Tree, image: str, known: tuple[int, int] | None, reader: Reader, lost: Counter[str]) -> FilmRow:
     marks: dict[str, Mark] = {}
     size = known
     for region in annotation.get("result"):
@@ -99,33 +91,27 @@ def _reading(
         labels = [label.text() for label in value.get("keypointlabels")]
         if len(labels) != 1:
             raise value.get("keypointlabels").wrong("a key point has no label, or several", "Give it one label")
-        once(marks, labels[0], annotation.file, f"image {image}")
+        once(marks, labels[0], annotation.file, f"film {image}")
         x, y = value.get("x").number() / 100 * size[0] - 0.5, value.get("y").number() / 100 * size[1] - 0.5
         marks[labels[0]] = Mark(State.PRESENT, x, y)
     try:
-        return Reading(image, marks, size=size, reader=reader, session=session)
+        return film_row(image, marks, size=size, author=reader if reader != Reader("") else None)
     except InputError as error:
         raise error.at(file=annotation.file) from error
 
 
-def text(readings: Readings) -> str:
-    """The file for these readings: a task an image, an annotation a reader, ready for Label Studio's import.
+def text(study: Study) -> str:
+    """The file for this study: a task per film, an annotation per reader, ready for Label Studio's import.
 
     Raises:
-        InputError: the size of an image is unknown, and percent are of its size.
+        InputError: the size of a film is unknown, and percent are of its size.
     """
     tasks: dict[str, list[object]] = {}
-    for reading in readings.readings:
-        if reading.size is None:
-            raise InputError(
-                "Label Studio counts in percent of the image, and this one's size is unknown",
-                value=reading.image,
-                remedy="Give the folder of the images (--images)",
-            )
-        width, height = reading.size
+    for film, marks in study.rows:
+        width, height = sized(film, "Label Studio")
         result = [
             {
-                "id": f"{reading.image}:{name}"[-60:],
+                "id": f"{film.name}:{name}"[-60:],
                 "from_name": "kp",
                 "to_name": "image",
                 "type": "keypointlabels",
@@ -139,13 +125,20 @@ def text(readings: Readings) -> str:
                     "keypointlabels": [name],
                 },
             }
-            for name in readings.scheme.names
-            if (mark := reading.mark(name)).placed
+            for name in study.scheme.names
+            if (mark := marks.mark(name)).placed
         ]
-        who = {} if reading.reader is None else {"completed_by": {"email": reading.reader}}
-        tasks.setdefault(reading.image, []).append({"result": result, **who})
+        who = {} if marks.reader is None else {"completed_by": {"email": marks.reader}}
+        tasks.setdefault(film.name, []).append({"result": result, **who})
     content = [
         {"id": number, "data": {"image": image}, "annotations": annotations}
         for number, (image, annotations) in enumerate(tasks.items(), start=1)
     ]
     return json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _recognised(content: Content) -> bool:
+    return content.tree is not None and isinstance(content.tree.value, list)
+
+
+FORMAT = Format("label-studio", "Label Studio", ".json", Holds(reader=True), _recognised, read, text=text)

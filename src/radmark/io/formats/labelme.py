@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file for each image, a shape of type "point" for each landmark.
+"""LabelMe: a JSON file per image, a shape of type "point" for each landmark.
 
 Convention: x right, y down, floating pixels; (0, 0) is the **corner** of the top-left pixel, whose centre is (0.5, 0.5): the
 coordinates are those of the Qt canvas on which the picture is painted from (0, 0) to (W, H). So x = x_labelme - 0.5. Source:
@@ -15,24 +15,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.readings import Loss, Mark, Reading, Readings
-from radmark.io.exchange import Context, Holds, decimals, files_of, gathered, once
+from radmark.core.marks import Mark, State
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, decimals, files_of, film_row, gathered, once, sized
 from radmark.io.files import Tree, read_json
+from radmark.io.format import Format, Holds
 
-HOLDS = Holds(occluded=True)
 
-
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """The points of one file, or of all .json files of a folder and its sub folders."""
     _ = context
     lost: Counter[str] = Counter()
-    readings = [_reading(read_json(file), folder, lost) for file, folder in files_of(path, ".json")]
+    rows = [_row(read_json(file), folder, lost) for file, folder in files_of(path, ".json")]
     why = "only points are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in sorted(lost.items())])
+    return gathered(path, rows, [Loss(what, count, why) for what, count in sorted(lost.items())])
 
 
-def _reading(root: Tree, folder: str, lost: Counter[str]) -> Reading:
+def _row(root: Tree, folder: str, lost: Counter[str]) -> FilmRow:
     beside = root.get("imagePath").text().replace("\\", "/")
     image = posixpath.normpath(posixpath.join(folder, beside))
     if image.startswith(("../", "/")) or ":" in image.split("/")[0]:
@@ -44,7 +43,7 @@ def _reading(root: Tree, folder: str, lost: Counter[str]) -> Reading:
             lost[kind] += 1
             continue
         label = shape.get("label").text()
-        once(marks, label, root.file, f"image {image}")
+        once(marks, label, root.file, f"film {image}")
         corners = [list(point) for point in shape.get("points")]
         if len(corners) != 1 or len(corners[0]) != 2:
             raise shape.get("points").wrong("a point has one pair of coordinates", "Write [[610.5, 905.5]]")
@@ -53,26 +52,21 @@ def _reading(root: Tree, folder: str, lost: Counter[str]) -> Reading:
         marks[label] = Mark(State.OCCLUDED if hidden else State.PRESENT, x - 0.5, y - 0.5)
     size = root.size("imageWidth", "imageHeight") if root.has("imageWidth") else None
     try:
-        return Reading(image, marks, size=size)
+        return film_row(image, marks, size=size)
     except InputError as error:
         raise error.at(file=root.file) from error
 
 
-def files(readings: Readings) -> Mapping[str, str]:
-    """A file for each image, named after it: name -> content.
+def files(study: Study) -> Mapping[str, str]:
+    """A file per film, named after it: name -> content.
 
     Raises:
-        InputError: the size of an image is unknown.
+        InputError: the size of a film is unknown, or two films would go into one file.
     """
     written: dict[str, str] = {}
-    for reading in readings.readings:
-        if reading.size is None:
-            raise InputError(
-                "LabelMe states the size of each image, and this one's is unknown",
-                value=reading.image,
-                remedy="Give the folder of the images (--images)",
-            )
-        content = {
+    for film, marks in study.rows:
+        width, height = sized(film, "LabelMe")
+        content: dict[str, object] = {
             "version": "5.1.1",
             "flags": {},
             "shapes": [
@@ -84,20 +78,25 @@ def files(readings: Readings) -> Mapping[str, str]:
                     "shape_type": "point",
                     "flags": {"occluded": True} if mark.state == State.OCCLUDED else {},
                 }
-                for name in readings.scheme.names
-                if (mark := reading.mark(name)).placed
+                for name in study.scheme.names
+                if (mark := marks.mark(name)).placed
             ],
-            "imagePath": posixpath.basename(reading.image),
+            "imagePath": posixpath.basename(film.name),
             "imageData": None,
-            "imageHeight": reading.size[1],
-            "imageWidth": reading.size[0],
+            "imageHeight": height,
+            "imageWidth": width,
         }
-        written[f"{posixpath.splitext(reading.image)[0]}.json"] = (
+        written[f"{posixpath.splitext(film.name)[0]}.json"] = (
             json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         )
-    if len(written) < len(readings.readings):
+    if len(written) < len(study.rows):
         raise InputError(
-            "LabelMe names a file after its image without the suffix, and two images differ in nothing else",
-            remedy="Rename one of the images",
+            "LabelMe names a file after its image without the suffix, and two films differ in nothing else",
+            remedy="Rename one of the films",
         )
     return written
+
+
+FORMAT = Format(
+    "labelme", "LabelMe", ".json", Holds(occluded=True), lambda content: content.has("shapes"), read, files=files
+)

@@ -1,9 +1,9 @@
 """TPS, the text file of tpsDig, geomorph and Momocs: landmarks of many images, in order, without names.
 
 Convention: x right, **y up**, pixels, counted from the lower left of the image: x = x_tps and y = H - y_tps, H the height of
-the image, which the file does not hold (--images). tpsDig is taken to count a pixel by its index, so a point on pixel (610, 905)
+the image, which the file does not hold (--films). tpsDig is taken to count a pixel by its index, so a point on pixel (610, 905)
 of an image 2021 high is "610 1116"; its documentation does not say where in the pixel that is, and other programs (geomorph's
-`digitize2d`) lie within a pixel of it. SCALE says units a pixel and not which unit: it is kept as the attribute `tps_scale`, and
+`digitize2d`) lie within a pixel of it. SCALE gives units per pixel, not which unit: it is kept as the attribute `tps_scale`, and
 written from a spacing that is the same in x and y, in millimetres; geomorph's readland.tps multiplies by it.
 Missing: "NA NA" (geomorph) or two negative numbers such as "-1 -1" (tpsDig 2.18 and later): not annotated. Written as NA, which
 a program that does not know it refuses, where -1 would be read as a point. Source: geomorph, `readland.tps` (negNA).
@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from radmark.core.errors import InputError
-from radmark.core.readings import NOT_ANNOTATED, Loss, Mark, Reading, Readings, present
-from radmark.io.exchange import Context, Holds, gathered
+from radmark.core.marks import NOT_ANNOTATED, Mark, present
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, film_row, gathered
 from radmark.io.files import read_text
-
-HOLDS = Holds(names=False, size=False)
+from radmark.io.format import Content, Format, Holds
 
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*)")
 
@@ -33,7 +33,7 @@ class _Specimen:
     keys: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """The landmarks of all specimens."""
     lost: Counter[str] = Counter()
     specimens = _specimens(path, lost)
@@ -45,15 +45,15 @@ def read(path: Path, context: Context) -> Readings:
             file=path,
             row=other.row,
             value=len(other.points),
-            remedy="Landmarks are told by their order: write NA NA for one that is missing",
+            remedy="Landmarks are known by their order: write NA NA for one that is missing",
         )
     try:
         names = context.names(counts.pop() if counts else 1)
-        readings = [_reading(specimen, names, context) for specimen in specimens]
+        rows = [_row(specimen, names, context) for specimen in specimens]
     except InputError as error:
         raise error.at(file=path) from error
     why = "only landmarks are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in sorted(lost.items())], names)
+    return gathered(path, rows, [Loss(what, count, why) for what, count in sorted(lost.items())], names)
 
 
 def _specimens(path: Path, lost: Counter[str]) -> list[_Specimen]:
@@ -103,7 +103,7 @@ def _specimens(path: Path, lost: Counter[str]) -> list[_Specimen]:
 
 def _count(value: str, path: Path, row: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 6):
-        raise InputError("this is no number of points", file=path, row=row, value=value[:60], remedy="Write LM=19")
+        raise InputError("this is not a number of points", file=path, row=row, value=value[:60], remedy="Write LM=19")
     return int(value)
 
 
@@ -130,7 +130,7 @@ def _pair(line: str, path: Path, row: int) -> tuple[float, float]:
     return (math.nan, math.nan) if x < 0 and y < 0 else (x, y)
 
 
-def _reading(specimen: _Specimen, names: tuple[str, ...], context: Context) -> Reading:
+def _row(specimen: _Specimen, names: tuple[str, ...], context: Context) -> FilmRow:
     name = specimen.keys.get("IMAGE") or specimen.keys.get("ID") or ""
     if "\\" in name:
         name = name.rsplit("\\", 1)[1]  # a path on somebody's Windows machine
@@ -144,41 +144,48 @@ def _reading(specimen: _Specimen, names: tuple[str, ...], context: Context) -> R
             marks[landmark] = NOT_ANNOTATED if math.isnan(x) else present(x, height - y)
     attributes = {f"tps_{key.lower()}": specimen.keys[key] for key in ("SCALE", "COMMENT") if specimen.keys.get(key)}
     try:
-        return Reading(name, marks, size=context.size_of(name) if name else None, attributes=attributes)
+        return film_row(name, marks, size=context.size_of(name) if name else None, attributes=attributes)
     except InputError as error:
         raise error.at(row=specimen.row) from error
 
 
-def text(readings: Readings) -> str:
-    """The file for these readings.
+def text(study: Study) -> str:
+    """The file for this study.
 
     Raises:
-        InputError: the height of an image is unknown, or a point lies beyond the lower left corner, where it would be read
+        InputError: the height of a film is unknown, or a point lies beyond the lower left corner, where it would be read
             as missing.
     """
     lines: list[str] = []
-    for number, reading in enumerate(readings.readings):
-        lines.append(f"LM={len(readings.scheme)}")
-        for name in readings.scheme.names:
-            mark = reading.mark(name)
+    for number, (film, marks) in enumerate(study.rows):
+        lines.append(f"LM={len(study.scheme)}")
+        for name in study.scheme.names:
+            mark = marks.mark(name)
             if not mark.placed:
                 lines.append("NA NA")
                 continue
-            if reading.size is None:
+            if film.size is None:
                 raise InputError(
-                    "TPS counts y from the lower edge, and the size of the image is unknown",
-                    value=reading.image,
-                    remedy="Give the folder of the images (--images)",
+                    "TPS counts y from the lower edge, and the size of the film is unknown",
+                    value=film.name,
+                    remedy="Give the folder of the films (--films)",
                 )
-            x, y = mark.x, reading.size[1] - mark.y
+            x, y = mark.x, film.size[1] - mark.y
             if x < 0 and y < 0:
                 raise InputError(
-                    f"{name} of {reading.image} lies beyond the lower left corner, where TPS means a missing point",
+                    f"{name} of {film.name} lies beyond the lower left corner, where TPS means a missing point",
                     value=mark.point,
                     remedy="Correct the point, or choose another format",
                 )
             lines.append(f"{x:.5f} {y:.5f}")
-        lines += [f"IMAGE={reading.image}", f"ID={number}"]
-        if reading.spacing is not None and reading.spacing.x_mm == reading.spacing.y_mm:
-            lines.append(f"SCALE={reading.spacing.x_mm:.6f}")
+        lines += [f"IMAGE={film.name}", f"ID={number}"]
+        if film.spacing is not None and film.spacing.x_mm == film.spacing.y_mm:
+            lines.append(f"SCALE={film.spacing.x_mm:.6f}")
     return "\n".join([*lines, ""])
+
+
+def _recognised(content: Content) -> bool:
+    return content.line.upper().startswith(("LM=", "LM3="))
+
+
+FORMAT = Format("tps", "TPS", ".tps", Holds(names=False, size=False), _recognised, read, text=text, default=True)

@@ -5,7 +5,7 @@ radmark's own, so nothing is converted. COCO's own page does not say it; its key
 W - 1 (unlike its boxes, which span 0 to W), as detectron2 found out and reads them (data/datasets/coco.py, pull request 175).
 Flat triplets x, y, v: v = 2 visible (present), 1 labelled but hidden (occluded), 0 not labelled (x = y = 0). There is no
 word for "looked for and not in the picture": absent becomes 0. Source: cocodataset.org, "Data format", 4.
-One object an image: the box and area that COCO asks for are those of the whole image.
+One object per image: the box and area that COCO asks for are those of the whole image.
 """
 
 import json
@@ -14,19 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.prediction import Prediction
-from radmark.core.readings import Loss, Mark, Reading, Readings
-from radmark.io.atomic import write_text
-from radmark.io.exchange import Context, Holds, decimals, gathered, of_predictions
+from radmark.core.marks import Mark, State
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, decimals, film_row, gathered, sized
 from radmark.io.files import Tree, read_json
-
-HOLDS = Holds(occluded=True)
+from radmark.io.format import Content, Format, Holds
 
 _STATES = {0: State.NOT_ANNOTATED, 1: State.OCCLUDED, 2: State.PRESENT}
 
 
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """The key points of a COCO file."""
     _ = context
     root = read_json(path)
@@ -49,7 +46,7 @@ def read(path: Path, context: Context) -> Readings:
             raise annotation.get("image_id").wrong("there is no image of this id", "Add it to images")
         if image in marks:
             raise annotation.get("image_id").wrong(
-                "an image has two objects with key points, and radmark keeps one set of landmarks an image",
+                "an image has two objects with key points, and radmark keeps one set of landmarks per image",
                 "Leave one annotation for each image",
             )
         used.add(category)
@@ -61,17 +58,17 @@ def read(path: Path, context: Context) -> Readings:
     if not used and len(names) != 1:
         raise root.get("annotations").wrong("no annotation has key points", "Give a file with at least one")
     scheme_names = names[used.pop() if used else next(iter(names))]
-    readings: list[Reading] = []
+    rows: list[FilmRow] = []
     for number, image in images.items():
         size = image.size("width", "height") if image.has("width") or image.has("height") else None
-        readings.append(_reading(image, marks.get(number, {}), size))
+        rows.append(_row(image, marks.get(number, {}), size))
     why = "only key points are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in lost.items()], scheme_names)
+    return gathered(path, rows, [Loss(what, count, why) for what, count in lost.items()], scheme_names)
 
 
-def _reading(image: Tree, marks: dict[str, Mark], size: tuple[int, int] | None) -> Reading:
+def _row(image: Tree, marks: dict[str, Mark], size: tuple[int, int] | None) -> FilmRow:
     try:
-        return Reading(image.get("file_name").text().replace("\\", "/"), marks, size=size)
+        return film_row(image.get("file_name").text().replace("\\", "/"), marks, size=size)
     except InputError as error:
         raise error.at(file=image.file, column=f"{image.where}.file_name") from error
 
@@ -81,7 +78,7 @@ def _by_id(items: Tree) -> dict[int, Tree]:
     for item in items:
         number = item.get("id").whole()
         if number in found:
-            raise item.get("id").wrong("an id stands twice", "Give each its own")
+            raise item.get("id").wrong("an id appears twice", "Give each its own")
         found[number] = item
     return found
 
@@ -104,29 +101,23 @@ def _marks(annotation: Tree, names: Sequence[str]) -> dict[str, Mark]:
     return marks
 
 
-def text(readings: Readings) -> str:
-    """The file for these readings.
+def text(study: Study) -> str:
+    """The file for this study.
 
     Raises:
-        InputError: the size of an image is unknown.
+        InputError: the size of a film is unknown.
     """
-    scheme = readings.scheme
+    scheme = study.scheme
     images: list[object] = []
     annotations: list[object] = []
-    for number, reading in enumerate(readings.readings, start=1):
-        if reading.size is None:
-            raise InputError(
-                "COCO states the size of each image, and this one's is unknown",
-                value=reading.image,
-                remedy="Give the folder of the images (--images)",
-            )
-        width, height = reading.size
-        images.append({"id": number, "file_name": reading.image, "width": width, "height": height})
+    for number, (film, marks) in enumerate(study.rows, start=1):
+        width, height = sized(film, "COCO")
+        images.append({"id": number, "file_name": film.name, "width": width, "height": height})
         flat: list[float | int] = []
         count = 0
         scores: list[float] = []
         for name in scheme.names:
-            mark = reading.mark(name)
+            mark = marks.mark(name)
             if mark.placed:
                 count += 1
                 flat += [decimals(mark.x), decimals(mark.y), 2 if mark.state == State.PRESENT else 1]
@@ -155,10 +146,8 @@ def text(readings: Readings) -> str:
     return json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def write_predictions_coco(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write predictions as COCO key points; an object's `score` is the mean confidence of its points.
+def _recognised(content: Content) -> bool:
+    return content.has("categories") or content.has("images", "annotations")
 
-    Raises:
-        InputError: no prediction, two of one name, or predictions of several schemes.
-    """
-    write_text(path, text(of_predictions(predictions)))
+
+FORMAT = Format("coco", "COCO key points", ".json", Holds(occluded=True), _recognised, read, text=text)

@@ -18,13 +18,11 @@ from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.readings import ABSENT, Loss, Mark, Reading, Readings
-from radmark.io.exchange import Context, Holds, decimals, gathered, once
+from radmark.core.marks import ABSENT, Mark, State
+from radmark.core.study import Loss, Study
+from radmark.io.exchange import Context, FilmRow, decimals, film_row, gathered, once, sized
 from radmark.io.files import read_text
-
-HOLDS = Holds(occluded=True)
-HOLDS_SKELETON = Holds(occluded=True, absent=True)
+from radmark.io.format import Content, Format, Holds
 
 _SHAPES = ("box", "polygon", "polyline", "mask", "cuboid", "ellipse", "tag")
 _MAX_DEPTH = 50
@@ -38,24 +36,24 @@ class _Element:
     children: "list[_Element]" = field(default_factory=list["_Element"])
 
 
-def read(path: Path, context: Context) -> Readings:
+def read(path: Path, context: Context) -> Study:
     """Points and skeletons of a CVAT file."""
     _ = context
     root = _parse(read_text(path), path)
     if root.tag != "annotations":
         raise _wrong(path, root, "this is not CVAT's XML", root.tag, 'Export the task as "CVAT for images 1.1"')
-    readings: list[Reading] = []
+    rows: list[FilmRow] = []
     lost: Counter[str] = Counter()
     for element in root.children:
         if element.tag == "track":
             raise _wrong(path, element, "this is CVAT for video", "track", 'Export the task as "CVAT for images 1.1"')
         if element.tag == "image":
-            readings.append(_reading(path, element, lost))
+            rows.append(_row(path, element, lost))
     why = "only points and skeletons are read"
-    return gathered(path, readings, [Loss(what, count, why) for what, count in sorted(lost.items())])
+    return gathered(path, rows, [Loss(what, count, why) for what, count in sorted(lost.items())])
 
 
-def _reading(path: Path, image: _Element, lost: Counter[str]) -> Reading:
+def _row(path: Path, image: _Element, lost: Counter[str]) -> FilmRow:
     marks: dict[str, Mark] = {}
     name = _attribute(path, image, "name")
     for shape in image.children:
@@ -64,11 +62,11 @@ def _reading(path: Path, image: _Element, lost: Counter[str]) -> Reading:
         for points in (shape,) if shape.tag == "points" else shape.children if shape.tag == "skeleton" else ():
             if points.tag == "points":
                 label = _attribute(path, points, "label")
-                once(marks, label, path, f"image {name}", points.row)
+                once(marks, label, path, f"film {name}", points.row)
                 marks[label] = _mark(path, points)
     size = (_whole(path, image, "width"), _whole(path, image, "height"))
     try:
-        return Reading(name.replace("\\", "/"), marks, size=size)
+        return film_row(name.replace("\\", "/"), marks, size=size)
     except InputError as error:
         raise error.at(file=path, row=image.row) from error
 
@@ -101,7 +99,7 @@ def _attribute(path: Path, element: _Element, name: str) -> str:
 def _whole(path: Path, element: _Element, name: str) -> int:
     text = _attribute(path, element, name)
     if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise _wrong(path, element, f"{name} is no number of pixels", text[:60], f'Write {name}="1024"')
+        raise _wrong(path, element, f"{name} is not a number of pixels", text[:60], f'Write {name}="1024"')
     return int(text)
 
 
@@ -150,34 +148,28 @@ def _parse(text: str, path: Path) -> _Element:
     return top.children[0]
 
 
-def text(readings: Readings) -> str:
-    """The file for these readings, a `<points>` for each landmark that is placed."""
-    return _document(readings, skeleton=False)
+def text(study: Study) -> str:
+    """The file for this study, a `<points>` for each landmark that is placed."""
+    return _document(study, skeleton=False)
 
 
-def text_skeleton(readings: Readings) -> str:
-    """The file for these readings, a `<skeleton>` an image; an absent landmark is outside, one not annotated is left out."""
-    return _document(readings, skeleton=True)
+def text_skeleton(study: Study) -> str:
+    """The file for this study, a `<skeleton>` per film; an absent landmark is outside, one not annotated is left out."""
+    return _document(study, skeleton=True)
 
 
-def _document(readings: Readings, *, skeleton: bool) -> str:
+def _document(study: Study, *, skeleton: bool) -> str:
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
-    for number, reading in enumerate(readings.readings):
-        if reading.size is None:
-            raise InputError(
-                "CVAT states the size of each image, and this one's is unknown",
-                value=reading.image,
-                remedy="Give the folder of the images (--images)",
-            )
-        width, height = reading.size
-        lines.append(f'  <image id="{number}" name={quoteattr(reading.image)} width="{width}" height="{height}">')
+    for number, (film, marks) in enumerate(study.rows):
+        width, height = sized(film, "CVAT")
+        lines.append(f'  <image id="{number}" name={quoteattr(film.name)} width="{width}" height="{height}">')
         shapes = [
             f"<points label={quoteattr(name)} {_written(mark, skeleton)}/>"
-            for name in readings.scheme.names
-            if (mark := reading.mark(name)).placed or (skeleton and mark.state == State.ABSENT)
+            for name in study.scheme.names
+            if (mark := marks.mark(name)).placed or (skeleton and mark.state == State.ABSENT)
         ]
         if skeleton and shapes:
-            lines.append(f'    <skeleton label={quoteattr(readings.scheme.name)} source="manual" z_order="0">')
+            lines.append(f'    <skeleton label={quoteattr(study.scheme.name)} source="manual" z_order="0">')
             lines += [f"      {shape}" for shape in shapes]
             lines.append("    </skeleton>")
         else:
@@ -191,3 +183,16 @@ def _written(mark: Mark, skeleton: bool) -> str:
     point = f"{decimals(mark.x + 0.5):.4f},{decimals(mark.y + 0.5):.4f}" if mark.placed else "0.00,0.00"
     rest = f'outside="{int(not mark.placed)}"' if skeleton else 'z_order="0"'
     return f'source="manual" occluded="{occluded}" points="{point}" {rest}'
+
+
+def _recognised(content: Content) -> bool:
+    return content.text.lstrip().startswith("<")
+
+
+POINTS = Format(
+    "cvat", "CVAT for images 1.1, points", ".xml", Holds(occluded=True), _recognised, read, text=text, default=True
+)
+SKELETONS = Format(
+    "cvat-skeleton", "CVAT for images 1.1, skeletons", ".xml", Holds(occluded=True, absent=True), lambda _: False, read,
+    text=text_skeleton,
+)  # fmt: skip
