@@ -1,6 +1,7 @@
 """Recipes and settings: every shipped recipe parses, every field is proven to reach the code elsewhere or refused here."""
 
 import dataclasses
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,14 @@ from radmark.config import (
     DataConfig,
     LabelConfig,
     ModelConfig,
+    names_of,
     read_recipe,
-    shipped_recipes,
     to_toml,
 )
 from radmark.core import InputError
 
 
-@pytest.mark.parametrize("name", shipped_recipes())
+@pytest.mark.parametrize("name", names_of(resources.files("radmark") / "recipes"))
 def test_every_shipped_recipe_is_valid(name: str) -> None:
     assert isinstance(read_recipe(name), Config)
 
@@ -58,6 +59,9 @@ def test_a_config_written_as_toml_reads_back_the_same(tmp_path: Path) -> None:
         ("[model]\nlevels = 5\nstride = 2\n[labels]\nloss = 'softmax'\n", "Give 1 to 4"),
         ("[model]\nlevels = 2\n", "only distributions"),
         ("[train]\nselect = 'best'\n[data]\nvalidation_fraction = 0\n", "select"),
+        ("[train]\nvalidate_every = 0\n", "validate_every"),
+        ("[labels]\nloss = 'softmax'\nstart_at_rate = true\n", "start_at_rate.*softmax"),
+        ("[labels]\nshape = 'everywhere'\nstart_at_rate = true\n", "start_at_rate.*everywhere"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_the_key_and_the_value(text: str, named: str, tmp_path: Path) -> None:

@@ -6,15 +6,18 @@ line can show its help at once.
 
 import dataclasses
 import json
-import tomllib
+import re
+from ast import literal_eval
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal
 
+from radmark import trees
 from radmark.core.errors import InputError
+from radmark.trees import converted, parsed_toml
 
 PAPER_SIZE_PX = 512
 """The grid on which the paper states its radii."""
@@ -22,12 +25,33 @@ PAPER_SIZE_PX = 512
 PAPER_EPOCHS = 350
 """The number of epochs over which the paper's schedule runs."""
 
-LABEL_SHAPES = {
-    "cross-entropy": ("diamond", "everywhere"),
-    "softmax": ("diamond", "gaussian"),
-    "mse": ("gaussian",),
-}
-"""Which label shapes a loss can be asked for."""
+_LOSS_LINE = re.compile(r"^(SHAPES|MULTIPLIES) = (.+)$", re.MULTILINE)
+
+
+def _losses() -> dict[str, dict[str, Any]]:
+    """What each file of `targets/objectives` says of its loss, by the loss's name.
+
+    The files are read and not imported: they need torch, which takes seconds to load.
+    """
+    folder = resources.files("radmark") / "targets" / "objectives"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name)
+    told = {
+        Path(file.name).stem: {key: literal_eval(value) for key, value in _LOSS_LINE.findall(file.read_text("utf-8"))}
+        for file in files
+    }
+    return {name.replace("_", "-"): lines for name, lines in told.items() if "SHAPES" in lines}
+
+
+_LOSSES = _losses()
+LABEL_SHAPES: Mapping[str, tuple[str, ...]] = {name: lines["SHAPES"] for name, lines in _LOSSES.items()}
+"""Which label shapes a loss can be asked for; see `radmark.targets.objectives`."""
+
+if TYPE_CHECKING:
+    Loss = str
+    Shape = str
+else:
+    Loss = Literal[tuple(LABEL_SHAPES)]
+    Shape = Literal[tuple(dict.fromkeys(shape for shapes in LABEL_SHAPES.values() for shape in shapes))]
 
 
 @dataclass(frozen=True)
@@ -77,12 +101,12 @@ class LabelConfig:
     Radii are stated on the paper's 512-pixel grid and epochs on its 350-epoch run; `radmark.targets.schedule` scales both.
     """
 
-    loss: Literal["cross-entropy", "softmax", "mse"] = "cross-entropy"
+    loss: Loss = "cross-entropy"
     """"cross-entropy": each pixel of each map is in the region or not, re-weighted by Eq. 1 (the paper's). "softmax": each
     map is a distribution over the pixels, the region its target. "mse": heatmap regression, the squared difference of each
     pixel to a Gaussian bump."""
 
-    shape: Literal["diamond", "gaussian", "everywhere"] = "diamond"
+    shape: Shape = "diamond"
     """"diamond": the dilated point, which erodes. "gaussian": a bump of --sigma-px that does not (softmax, mse).
     "everywhere": the label fills the picture, a slip of the paper's released programs kept for measuring it
     (cross-entropy)."""
@@ -108,6 +132,10 @@ class LabelConfig:
 
     reweight: bool = True
     """Multiply w by (N - n) / n, Eq. 1. Only the cross-entropy loss has such a weight."""
+
+    start_at_rate: bool = False
+    """Start every pixel at the label's share of the map instead of at one half: the last layer's bias begins at log(n / (N - n)),
+    n the pixels of the first region and N the map's (cross-entropy)."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +197,11 @@ class TrainConfig:
     decay: Literal["constant", "cosine"] = "constant"
     """Learning rate over the run: the same throughout, or down to zero along a half cosine."""
 
+    validate_every: int = 1
+    """Epochs between two looks at the validation part; the last epoch always has one. More than 1 where epochs are short."""
+
     select: Literal["last", "best"] = "last"
-    """Which epoch the run keeps: the last, or the one with the least error on the validation part."""
+    """Which epoch the run keeps: the last, or of those validated the one with the least error on the validation part."""
 
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto: bf16 where the hardware has units for it, else 32 bit."""
@@ -190,8 +221,8 @@ class DecodeConfig:
     """centroid: sub-pixel, the centre of the model's belief around the peak. argmax: the pixel with the largest logit."""
 
     views: Literal[1, 2, 3, 4, 5] = 1
-    """How many looks at an image are averaged, 1 to 5: as it is, turned by 5 degrees either way, 7 % larger and smaller. Five
-    looks take five times as long."""
+    """How many passes over a film are averaged (test-time augmentation), 1 to 5: as it is, turned by 5 degrees either way, 7 %
+    larger and smaller. Five passes take five times as long."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +247,7 @@ class Config:
 
     def __post_init__(self) -> None:
         d, m, lab, a, t = self.data, self.model, self.labels, self.augment, self.train
+        shapes = LABEL_SHAPES.get(lab.loss, ())
         for wrong, name, value, remedy in (
             (d.size < 32 or d.size % 32, "size", d.size, "Give a multiple of 32"),
             (not 0 <= d.validation_fraction < 1, "validation_fraction", d.validation_fraction, "Give a share below 1"),
@@ -227,8 +259,9 @@ class Config:
                 m.levels,
                 f"Give 1 to { {1: 5, 2: 4, 4: 3}[m.stride] }",
             ),
+            (not shapes, "loss", lab.loss, f"Use one of {', '.join(LABEL_SHAPES)}"),
             (
-                m.levels > 1 and lab.loss != "softmax",
+                m.levels > 1 and not _LOSSES.get(lab.loss, {}).get("MULTIPLIES"),
                 f"levels (with loss {lab.loss})",
                 m.levels,
                 "Use 1, or --loss softmax: only distributions can be multiplied",
@@ -238,13 +271,19 @@ class Config:
             (lab.erode_px < 0, "erode_px", lab.erode_px, "Give 0 or more"),
             (lab.erode_every < 1, "erode_every", lab.erode_every, "Give 1 or more"),
             (
-                lab.shape not in LABEL_SHAPES[lab.loss],
+                lab.shape not in shapes,
                 f"shape (with loss {lab.loss})",
                 lab.shape,
-                f"Use {' or '.join(LABEL_SHAPES[lab.loss])}, or another loss",
+                f"Use {' or '.join(shapes)}, or another loss",
             ),
             (not lab.sigma_px > 0, "sigma_px", lab.sigma_px, "Give a positive number"),
             (not lab.label_weight > 0, "label_weight", lab.label_weight, "Give a positive number"),
+            (
+                lab.start_at_rate and (lab.loss != "cross-entropy" or lab.shape == "everywhere"),
+                f"start_at_rate (with loss {lab.loss} and shape {lab.shape})",
+                lab.start_at_rate,
+                "Leave it off, or use the cross-entropy loss of diamonds: only there a pixel has a rate",
+            ),
             (not 0 <= a.rotate_deg <= 180, "rotate_deg", a.rotate_deg, "Give 0 to 180"),
             (not 0 <= a.rotate_probability <= 1, "rotate_probability", a.rotate_probability, "Give 0 to 1"),
             (not 0 <= a.scale < 1, "scale", a.scale, "Give a share below 1"),
@@ -256,6 +295,7 @@ class Config:
             (not 0 <= a.noise <= 1, "noise", a.noise, "Give 0 to 1"),
             (t.epochs < 1, "epochs", t.epochs, "Give 1 or more"),
             (t.batch_size < 1, "batch_size", t.batch_size, "Give 1 or more"),
+            (t.validate_every < 1, "validate_every", t.validate_every, "Give 1 or more"),
             (t.accumulate < 1, "accumulate", t.accumulate, "Give 1 or more"),
             (not 0 < t.learning_rate < 1, "learning_rate", t.learning_rate, "Give a number between 0 and 1"),
             (
@@ -267,11 +307,6 @@ class Config:
         ):
             if wrong:
                 raise InputError(f"the setting {name} is out of range", value=value, remedy=remedy)
-
-
-def shipped_recipes() -> tuple[str, ...]:
-    """Names of the recipes that come with radmark."""
-    return names_of(resources.files("radmark") / "recipes")
 
 
 def read_recipe(name_or_path: str) -> Config:
@@ -297,19 +332,14 @@ def read_toml(what: str, name_or_path: str, shipped: Traversable) -> dict[str, A
     if name_or_path in names_of(shipped):
         text = (shipped / f"{name_or_path}.toml").read_text(encoding="utf-8")
     elif Path(name_or_path).is_file():
-        text = Path(name_or_path).read_text(encoding="utf-8")
+        return trees.read_toml(what, Path(name_or_path))
     else:
         raise InputError(
             f"there is no such {what}",
             value=name_or_path,
             remedy=f"Use one of {', '.join(names_of(shipped))}, or the path of a TOML file",
         )
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"the {what} is not valid TOML: {error}", file=name_or_path, remedy="Mend that line"
-        ) from error
+    return parsed_toml(what, text, name_or_path)
 
 
 def from_tree(tree: Mapping[str, Any], file: str) -> Config:
@@ -318,47 +348,7 @@ def from_tree(tree: Mapping[str, Any], file: str) -> Config:
     Raises:
         InputError: an unknown table or key, or a value of the wrong type, with the file's name.
     """
-    sections: dict[str, Any] = {}
-    known = {f.name: f.type for f in dataclasses.fields(Config)}
-    for section, table in tree.items():
-        if section not in known or not isinstance(table, Mapping):
-            raise InputError(
-                "the recipe has an unknown table",
-                file=file,
-                value=section,
-                remedy=f"Use the tables {', '.join(f'[{name}]' for name in known)}",
-            )
-        kind: Any = known[section]
-        fields = {f.name: f.type for f in dataclasses.fields(kind)}
-        values: dict[str, Any] = {}
-        for key, value in table.items():  # pyright: ignore[reportUnknownVariableType]
-            if key not in fields:
-                raise InputError(
-                    f"[{section}] has no such setting", file=file, value=key, remedy=f"Use one of: {', '.join(fields)}"
-                )
-            values[str(key)] = _as(fields[key], value, f"{section}.{key}", file)
-        sections[section] = kind(**values)
-    return Config(**sections)
-
-
-def _as(kind: Any, value: Any, key: str, file: str) -> Any:
-    """`value` if it is of the field's type (an int may stand for a float, a list for a tuple)."""
-    if kind is float and type(value) is int:
-        return float(value)
-    if get_origin(kind) is Literal:
-        fits, wanted = value in get_args(kind), f"one of {', '.join(map(str, get_args(kind)))}"
-    elif get_origin(kind) is tuple:
-        fits = isinstance(value, list | tuple) and all(type(v) is int for v in value)  # pyright: ignore[reportUnknownVariableType]
-        value, wanted = (tuple(value) if fits else value), "a list of whole numbers"
-    elif kind in (int, float, str, bool):
-        fits, wanted = type(value) is kind, f"a value of type {kind.__name__}"
-    else:
-        fits, wanted = value is None or isinstance(value, str), "a text"
-    if not fits:
-        raise InputError(
-            f"the setting {key} has a value it cannot take", file=file, value=value, remedy=f"Give {wanted}"
-        )
-    return value
+    return converted(tree, Config, file=file, what="recipe")
 
 
 def to_tree(config: Config) -> dict[str, dict[str, Any]]:
