@@ -113,7 +113,7 @@ def test_a_headers_rows_and_columns_are_not_exchanged_and_its_detector_can_be_ma
 
 
 @pytest.mark.parametrize("options", [["--spacing-mm", "0.2"], []])
-def test_a_calibration_in_the_header_that_is_set_aside_is_told_of_and_the_same_number_in_the_table_is_not(
+def test_a_calibration_in_the_header_that_is_overridden_is_told_of_and_the_same_number_in_the_table_is_not(
     tmp_path: Path, options: list[str]
 ) -> None:
     """0.14 mm on the detector, 0.12 by an object: a fiducial calibration."""
@@ -130,13 +130,16 @@ def test_a_calibration_in_the_header_that_is_set_aside_is_told_of_and_the_same_n
 
     own = height("0.12")
     assert (own["value"], own["mm_from"]) == ("12", "dicom-fiducial")
-    assert "set aside" not in own["flags"]
+    assert "overridden" not in own["flags"]
     replaced = height("0.12" if options else "0.2", *options)
     assert (replaced["value"], replaced["mm_from"]) == ("20", "flag" if options else "table")
     by = "given by the user" if options else "from the annotation table"
-    assert f"the header's own calibration, 0.12 x 0.12 mm a pixel, was set aside: these are {by}" in replaced["flags"]
+    assert (
+        f"the header's own calibration, 0.12 x 0.12 mm per pixel, was overridden: these are {by}" in replaced["flags"]
+    )
+    assert (replaced["codes"], replaced["usable"]) == ("header_calibration_overridden", "check")
     ball = height("0.2", "--known-mm", "teardrop_right,teardrop_left,80", *options)
-    assert ball["flags"].count("set aside: these are from two points of known distance") == 1
+    assert ball["flags"].count("overridden: these are from two points of known distance") == 1
 
 
 def test_the_side_and_the_display_are_what_a_dicom_file_says_unless_somebody_says_otherwise(tmp_path: Path) -> None:
@@ -149,7 +152,9 @@ def test_the_side_and_the_display_are_what_a_dicom_file_says_unless_somebody_say
     made.write_text(made.read_text(encoding="utf-8").replace("film.png", "film.dcm"), encoding="utf-8")
     row = run(made, tmp_path / "m.csv")["ampta right"]
     assert "orientation unknown" not in row["flags"]
-    assert "ampta left" in run(made, tmp_path / "l.csv", "--side", "left")
+    overruled = run(made, tmp_path / "l.csv", "--side", "left")["ampta left"]
+    assert "side: the user says left, the header says right; left is used" in overruled["flags"]
+    assert overruled["usable"] == "check"
     assert "orientation unknown" in run(made, tmp_path / "u.csv", "--display", "unknown")["ampta right"]["flags"]
 
 
@@ -157,10 +162,15 @@ def test_the_side_and_the_display_are_what_a_dicom_file_says_unless_somebody_say
     ("options", "words"),
     [
         (["--cone-beam", "1150,100"], "SID,HEIGHT,LATERAL,UP"),
-        (["--pelvic-tilt-deg", "90"], "tilted by so much"),
+        (["--pelvic-tilt-deg", "90"], "-60 to 60"),
+        (["--cone-beam", "1150,900,0,0"], "SID,HEIGHT,LATERAL,UP"),
+        (["--magnification", "2"], "1 to 1.6"),
+        (["--spacing-mm", "wide"], "0.143,0.144"),
+        (["--sd-px", "-1"], "standard deviation"),
+        (["--head-mm", "wide"], "head_mm"),
         (["--scale-sd-percent", "-1"], "--scale-sd-percent"),
         (["--head-mm", "32", "--known-mm", "teardrop_right,teardrop_left,120"], "one object"),
-        (["--ball-mm", "nowhere,ball,25"], "film.png"),  # which film it is
+        (["--ball-mm", "nowhere,ball,25"], "no such landmark (got 'nowhere')"),
         (["--define", "nowhere.toml"], "nowhere.toml"),
         (["--sd-from", "nowhere.csv"], "nowhere.csv"),
     ],
@@ -210,3 +220,154 @@ def test_the_help_promises_no_verdict(capsys: pytest.CaptureFixture[str]) -> Non
     told = capsys.readouterr().out
     assert "--operated" in told
     assert not VERDICTS.search(told)
+
+
+# ------------------------------------------------------------------------------------------- many films, each its own facts
+
+KNEE = {
+    "femoral_shaft_proximal": (500.0, 100.0), "femoral_shaft_distal": (500.0, 400.0),
+    "tibial_shaft_proximal": (500.0, 500.0), "tibial_shaft_distal": (500.0 + 300 * math.tan(math.radians(5)), 800.0),
+}  # fmt: skip
+"""The tibia's lower end lies 5 degrees towards the right of the picture: lateral on the left, medial on the right."""
+
+
+def study(folder: Path, points: dict[str, tuple[float, float]], films: dict[str, dict[str, str]]) -> Path:
+    """A table of films with the same points, each with cells of its own; no film is there."""
+    facts = list(dict.fromkeys(name for cells in films.values() for name in cells if name not in points))
+    columns = ["image_name", "image_width", "image_height", "n_landmarks", *facts]
+    lines = [",".join([*columns, *(f"{name}_{axis}" for name in points for axis in "xy")])]
+    for film, cells in films.items():
+        own = [film, "2000", "2000", str(len(points)), *(f'"{cells.get(fact, "")}"' for fact in facts)]
+        lines.append(",".join([*own, *("" if name in cells else f"{v}" for name in points for v in points[name])]))
+    (folder / "points.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "points.csv"
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    with out.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_table_with_sizes_needs_no_film_and_every_film_has_its_own_side(tmp_path: Path) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {"side": "left"}, "b.png": {"side": "right"}, "c.png": {}})
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv")]) == 0
+    told = {row["image_name"]: row for row in rows_of(tmp_path / "m.csv") if row["key"] == "tibiofemoral_angle"}
+    assert {name: (row["side"], row["value"]) for name, row in told.items()} == {
+        "a.png": ("left", "5"), "b.png": ("right", "-5"), "c.png": ("", ""),
+    }  # fmt: skip
+    assert told["c.png"]["in_words"] == "not computable: missing [the film's side]"
+
+
+def test_the_columns_of_earlier_versions_stay_and_two_are_new(tmp_path: Path) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {"side": "left"}})
+    row = run(made, tmp_path / "m.csv")["tibiofemoral_angle left"]
+    earlier = [
+        "image_name", "key", "title", "side", "value", "unit", "sd", "points", "line", "sign", "source", "mm_from", "flags",
+        "missing", "reason", "published", "scale_sd_percent", "in_words",
+    ]  # fmt: skip
+    assert list(row) == [*earlier, "usable", "codes"]
+    assert (row["usable"], row["codes"]) == ("yes", "orientation_unknown; square_pixels_assumed")
+
+
+def test_one_films_fault_leaves_the_others_their_rows_and_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """b has no third point on the head's outline; c.png is a picture of another size than the table says."""
+    points = {**tha_film(), "femoral_head": (1390.0, 720.0)}
+    made = study(
+        tmp_path, points, {"a.png": {"side": "left"}, "b.png": {"side": "left", "head_rim_3": ""}, "c.png": {}}
+    )
+    Image.fromarray(np.zeros((100, 100), np.uint8)).save(tmp_path / "c.png")
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv"), "--head-mm", "32"]) == 0
+    told = capsys.readouterr()
+    assert "1 of 3 films cannot be calibrated as asked: their lengths are in pixels" in told.err
+    assert "1 of 3 films were not measured; the row of each says why" in told.err
+    heights = {row["image_name"]: row for row in rows_of(tmp_path / "m.csv") if row["key"] == "hip_centre_height"}
+    assert (heights["a.png"]["unit"], heights["a.png"]["mm_from"]) == ("mm", "known-head")
+    assert float(heights["a.png"]["value"]) == pytest.approx(80 * 32 / 184, rel=1e-5)
+    assert (heights["b.png"]["value"], heights["b.png"]["unit"], heights["b.png"]["usable"]) == ("80", "px", "check")
+    assert "no millimetres: 0 prosthetic heads have three landmarks" in heights["b.png"]["flags"]
+    (failed,) = (row for row in rows_of(tmp_path / "m.csv") if row["image_name"] == "c.png")
+    assert (failed["key"], failed["value"], failed["usable"], failed["codes"]) == ("", "", "no", "not_measured")
+    assert failed["in_words"] == "not computable: c.png is 100 wide and 100 high, not as the annotations say"
+
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.json"), "--head-mm", "32"]) == 0
+    images = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
+    assert [image["image_name"] for image in images] == ["a.png", "b.png", "c.png"]
+    (finding,) = (f for f in images[1]["findings"] if f["code"] == "not_calibrated")
+    assert (finding["severity"], finding["about"]) == ("check", "millimetres")
+    length = next(m for m in images[1]["measurements"] if m["key"] == "hip_centre_height")
+    assert finding in length["findings"]
+    assert (finding["words"] in length["flags"], length["usable"]) == (True, "check")
+
+
+def test_where_no_film_can_be_measured_the_first_fault_is_the_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {}})
+    Image.fromarray(np.zeros((100, 100), np.uint8)).save(tmp_path / "a.png")
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv")]) == 2
+    assert "a.png is 100 wide and 100 high" in capsys.readouterr().err
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_head_that_no_film_has_landmarks_for_is_refused_before_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {}})
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv"), "--head-mm", "32"]) == 2
+    assert "--head-mm NAME,NAME,NAME,MM" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--films", "--images", "--images-of"])
+def test_a_folder_of_films_is_called_so_and_a_film_it_lacks_is_told_of(tmp_path: Path, option: str) -> None:
+    made = study(tmp_path, KNEE, {"a.dcm": {}, "b.dcm": {"side": "left"}})
+    (tmp_path / "films").mkdir()
+    dicom_files.film(tmp_path / "films" / "a.dcm", np.zeros((2000, 2000), np.uint16), ImageLaterality="R")
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv"), option, str(tmp_path / "films")]) == 0
+    told = {row["image_name"]: row for row in rows_of(tmp_path / "m.csv") if row["key"] == "tibiofemoral_angle"}
+    assert (told["a.dcm"]["side"], told["a.dcm"]["value"]) == ("right", "-5")
+    assert "file_missing" not in told["a.dcm"]["codes"]
+    assert (told["b.dcm"]["value"], told["b.dcm"]["usable"]) == ("5", "check")
+    assert "file_missing" in told["b.dcm"]["codes"]
+
+
+def test_a_table_and_a_header_that_name_different_sides_give_no_signed_value(tmp_path: Path) -> None:
+    made = study(tmp_path, KNEE, {"a.dcm": {"side": "left"}})
+    dicom_files.film(tmp_path / "a.dcm", np.zeros((2000, 2000), np.uint16), ImageLaterality="R")
+    row = run(made, tmp_path / "m.csv")["tibiofemoral_angle"]
+    assert row["in_words"] == ("not computable: side: the table says left, the header says right; left is used")
+    overruled = run(made, tmp_path / "l.csv", "--side", "left")["tibiofemoral_angle left"]
+    assert (overruled["value"], overruled["usable"]) == ("5", "check")
+
+
+def test_several_readings_of_a_film_are_told_apart_by_their_reader(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {"side": "left", "reader": "R1"}})
+    text = made.read_text(encoding="utf-8")
+    row = text.splitlines()[1]
+    made.write_text(text + row.replace('"R1"', '"R2"').replace("500.0,400.0", "480.0,400.0") + "\n", encoding="utf-8")
+    assert main(["measure", str(made), "--out", str(tmp_path / "m.csv")]) == 2
+    assert "--reader: R1; R2" in capsys.readouterr().err
+    first = run(made, tmp_path / "m.csv", "--reader", "R1")["tibiofemoral_angle left"]
+    second = run(made, tmp_path / "n.csv", "--reader", "R2")["tibiofemoral_angle left"]
+    assert float(first["value"]) == pytest.approx(5)
+    assert float(second["value"]) == pytest.approx(
+        5 + math.degrees(math.atan(20 / 300))
+    )  # the shaft leans the other way
+
+
+@pytest.mark.parametrize("name", ["points.json", "coco.json", "points.tps"])
+def test_other_formats_are_measured_as_the_table_is(tmp_path: Path, name: str) -> None:
+    made = study(tmp_path, KNEE, {"a.png": {}})
+    Image.fromarray(np.zeros((2000, 2000), np.uint8)).save(tmp_path / "a.png")
+    target = ["--to", "coco"] if name == "coco.json" else []
+    assert main(["convert", str(made), str(tmp_path / name), *target]) == 0
+    table_says = run(made, tmp_path / "m.csv", "--side", "left")["tibiofemoral_angle left"]
+    scheme = tmp_path / "knee.toml"
+    landmarks = "".join(f'[[landmark]]\nname = "{n}"\ndefinition = "as drawn"\n' for n in KNEE)
+    scheme.write_text(f'name = "knee"\nsource = "this test"\n{landmarks}', encoding="utf-8")
+    options = ["--scheme", str(scheme)] if name.endswith(".tps") else []
+    other = run(tmp_path / name, tmp_path / "n.csv", "--side", "left", *options)["tibiofemoral_angle left"]
+    assert other["value"] == table_says["value"] == "5"

@@ -1,16 +1,18 @@
 """The cup's rim: a free ellipse where it is seen all round, never where only half of it is; other definitions, tilt and cone."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from radmark.core import Frame, InputError, Landmarks, Scheme, Spacing, SpacingSource
+from radmark.core import Frame, InputError, Marks, Scheme, Spacing, SpacingSource
 from radmark.io import read_scheme
-from radmark.measure import MEASURES, Result, cup, measure
+from radmark.measure import MEASURES, Result, cup
 from radmark.measure.cup import ConeBeam, otherwise, seen_deg, unconed_deg
 from radmark.measure.ellipse import fit_circle, fit_ellipse
-from radmark.measure.entry import TEARDROPS
+from radmark.measure.entry import TEARDROPS, Measure
+from radmark.measure.measure import measure
 from radmark.measure.scatter import SdPx
 
 ROUND = {
@@ -33,16 +35,18 @@ def rim(ri_deg: float, ra_deg: float, at: dict[str, int], half_axis_mm: float = 
     }
 
 
-def film(points: dict[str, np.ndarray]) -> Landmarks:
+def film(points: dict[str, np.ndarray]) -> Marks:
     named = {f"cup_rim_{name}": xy for name, xy in points.items()}
     named |= {"teardrop_right": np.array([-60.0, 0.0]), "teardrop_left": np.array([60.0, 0.0])}
     xy = (np.array(list(named.values())) + 300) / 0.2
     frame = Frame(3000, 3000, Spacing(0.2, 0.2, SpacingSource.FLAG))
-    return Landmarks.present(Scheme.from_names(tuple(named)), frame, xy)
+    return Marks.present(Scheme.from_names(tuple(named)), frame, xy)
 
 
-def measured(points: dict[str, np.ndarray], sd_px: SdPx | None = None, measures=MEASURES) -> dict[str, Result]:
-    return {r.key: r for r in measure(film(points), sd_px=sd_px, side="left", display="standard", measures=measures)}
+def measured(
+    points: dict[str, np.ndarray], sd_px: SdPx | None = None, measures: Sequence[Measure] = MEASURES
+) -> dict[str, Result]:
+    return {r.key: r for r in measure(film(points), sd_px=sd_px, side="left", measures=measures)}
 
 
 def test_eight_points_round_the_rim_give_the_ellipses_angles() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from radmark.core import Frame, InputError, Landmarks, Scheme, Spacing, SpacingSource
-from radmark.measure import MEASURES, Result, measure
+from radmark.core import Frame, InputError, Marks, Scheme, Spacing, SpacingSource
+from radmark.measure import MEASURES, Result
 from radmark.measure.define import read_measures
+from radmark.measure.measure import measure
 
 PAGE = Path(__file__).parents[2] / "docs" / "measurements.md"
 
@@ -24,13 +25,13 @@ POINTS = {
 }  # fmt: skip
 
 
-def film(*, turn_deg: float = 0.0, mirror: bool = False, spacing: bool = True) -> Landmarks:
+def film(*, turn_deg: float = 0.0, mirror: bool = False, spacing: bool = True) -> Marks:
     c, s = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
     x_mm, y_mm = (0.2, 0.25) if spacing else (0.25, 0.25)
     frame = Frame(3000, 2400, Spacing(x_mm, y_mm, SpacingSource.FLAG) if spacing else None)
     sign = -1 if mirror else 1
     points = {n: ((sign * (c * x - s * y) + 300) / x_mm, (s * x + c * y + 300) / y_mm) for n, (x, y) in POINTS.items()}
-    return Landmarks.of(Scheme.from_names(tuple(points)), frame, points)
+    return Marks.of(Scheme.from_names(tuple(points)), frame, points)
 
 
 def defined(tmp_path: Path, text: str) -> Path:
@@ -52,8 +53,7 @@ def by_key(results: tuple[Result, ...]) -> dict[tuple[str, str | None], Result]:
 @pytest.mark.parametrize("mirror", [False, True])
 def test_the_documentations_example_measures_what_the_drawing_has(example: Path, turn_deg: float, mirror: bool) -> None:
     entries = (*MEASURES, *read_measures(example))
-    display = "mirrored" if mirror else "standard"
-    found = by_key(measure(film(turn_deg=turn_deg, mirror=mirror), measures=entries, display=display))
+    found = by_key(measure(film(turn_deg=turn_deg, mirror=mirror), measures=entries, mirrored=mirror))
     by_hand = {
         ("ischial_width", None): 150.0,
         ("shaft_to_neck", "right"): 135.0,  # straight down, then inwards and up by 45 degrees
@@ -124,7 +124,7 @@ GOOD = '[[measure]]\nkey = "canal"\nkind = "angle"\nlines = [["a", "b"], ["c", "
         ("[[measure]]", "[measure]", "column measure", "Write"),
         (GOOD, "", "column measure", "Write"),
         ("[[measure]]", "version = 1\n[[measure]]", "column version", "tables only"),
-        ("kind =", "kind", r"my\.toml: this is not a TOML file", "Mend that line"),
+        ("kind =", "kind", r"my\.toml: the file of measurements is not valid TOML", "Fix that line"),
         ("[[measure]]", GOOD + "[[measure]]", r"column key of \[\[measure\]\] 2 \(canal\)", "taken"),
         (
             GOOD,
@@ -151,5 +151,5 @@ def test_a_mistake_is_told_with_file_table_key_and_the_way_out(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"my\.toml: the file of measurements cannot be read"):
+    with pytest.raises(InputError, match=r"my\.toml: there is no such file of measurements"):
         read_measures(tmp_path / "my.toml")

@@ -2,9 +2,10 @@
 
 import pytest
 
-from radmark.core import Frame, Landmarks, Scheme, Spacing, SpacingSource
-from radmark.measure import Result, measure
+from radmark.core import Frame, Marks, Scheme, Spacing, SpacingSource
+from radmark.measure import Result
 from radmark.measure.hip import against_other_side
+from radmark.measure.measure import measure
 
 # Millimetres, level, x towards the patient's left and y down. By hand: the right leg is 6 longer, the right head 4 further out
 # and 3 higher, the right femur has 2 less offset.
@@ -24,13 +25,11 @@ RIGHT_MINUS_LEFT = {
 def differences(side: str, *, mirror: bool = False) -> dict[str, Result]:
     x = -1 if mirror else 1
     frame = Frame(1000, 1000, Spacing(0.5, 0.8, SpacingSource.FLAG))
-    placed = Landmarks.of(
+    placed = Marks.of(
         Scheme.from_names(tuple(PELVIS)), frame, {n: ((x * a + 250) / 0.5, (b + 250) / 0.8) for n, (a, b) in PELVIS.items()}
     )  # fmt: skip
     entries = against_other_side(side)  # type: ignore[arg-type]
-    return {
-        r.key: r for r in measure(placed, measures=entries, display="mirrored" if mirror else "standard", sd_px=1.0)
-    }
+    return {r.key: r for r in measure(placed, measures=entries, mirrored=mirror, sd_px=1.0)}
 
 
 @pytest.mark.parametrize("mirror", [False, True])
@@ -57,7 +56,7 @@ def test_the_scatter_of_both_sides_counts() -> None:
 
 def test_a_film_without_the_other_hip_says_what_it_lacks() -> None:
     one = {n: xy for n, xy in PELVIS.items() if n != "femoral_shaft_distal_left"}
-    placed = Landmarks.of(
+    placed = Marks.of(
         Scheme.from_names(tuple(one)), Frame(900, 900), {n: (a + 300, b + 300) for n, (a, b) in one.items()}
     )
     found = {r.key: r for r in measure(placed, measures=against_other_side("right"))}

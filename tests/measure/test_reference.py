@@ -12,20 +12,21 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from radmark.core import Frame, Landmarks, Scheme, Spacing, SpacingSource
-from radmark.measure import MEASURES, Result, measure
+from radmark.core import Frame, Marks, Scheme, Spacing, SpacingSource
+from radmark.measure import MEASURES, Result
+from radmark.measure.measure import measure
 
 XY = tuple[float, float]
 Film = Mapping[str, XY]
 SPACING = Spacing(0.21, 0.17, SpacingSource.FLAG)
 
 
-def on_film(points: Film, *, turn_deg: float = 0.0, mirror: bool = False) -> Landmarks:
+def on_film(points: Film, *, turn_deg: float = 0.0, mirror: bool = False) -> Marks:
     turned = {name: complex(*xy) * cmath.exp(1j * math.radians(turn_deg)) for name, xy in points.items()}
     xy = np.array([[(-z.real if mirror else z.real) + 600, z.imag + 700] for z in turned.values()])
     frame = Frame(6000, 12000, SPACING)
     pixels = np.column_stack([xy[:, 0] / SPACING.x_mm, xy[:, 1] / SPACING.y_mm])
-    return Landmarks.present(Scheme.from_names(tuple(points)), frame, pixels)
+    return Marks.present(Scheme.from_names(tuple(points)), frame, pixels)
 
 
 def cup(ri_deg: float, ra_deg: float, s: int, rng: np.random.Generator) -> dict[str, XY]:
@@ -307,9 +308,7 @@ def worst() -> dict[str, float]:
                 expected["cup_anteversion" + form, name] = truth[f"ra_{name}"]
         for turn_deg in (0.0, 7.0, -5.0):
             for mirror in (False, True):
-                results = measure(
-                    on_film(film, turn_deg=turn_deg, mirror=mirror), display="mirrored" if mirror else "standard"
-                )
+                results = measure(on_film(film, turn_deg=turn_deg, mirror=mirror), mirrored=mirror)
                 values: dict[tuple[str, str | None], Result] = {(r.key, r.side): r for r in results}
                 for which, value in (expected | {("pelvic_obliquity", None): turn_deg}).items():
                     got = values[which].value

@@ -1,11 +1,13 @@
 """What geometry can tell: each finding on a film made to have it, and none on a film that has nothing odd."""
 
 import math
+from typing import Any
 
 import pytest
 
-from radmark.core import Frame, Landmarks, Scheme, Spacing, SpacingSource
-from radmark.measure import Result, measure
+from radmark.core import Frame, Marks, Scheme, Spacing, SpacingSource
+from radmark.measure import Result
+from radmark.measure.measure import measure
 
 HIPS = {
     "teardrop_right": (-60.0, 0.0), "teardrop_left": (60.0, 0.0), "ischium_right": (-75.0, 50.0), "ischium_left": (75.0, 50.0),
@@ -21,15 +23,20 @@ HIPS = {
 
 
 def measured(
-    points: dict[str, tuple[float, float]], *, turn_deg: float = 0.0, display: str = "standard", width: int = 1000, **kw
+    points: dict[str, tuple[float, float]],
+    *,
+    turn_deg: float = 0.0,
+    mirrored: bool = False,
+    width: int = 1000,
+    **kw: Any,
 ) -> dict[tuple[str, str | None], Result]:
     c, s = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
-    placed = Landmarks.of(
+    placed = Marks.of(
         Scheme.from_names(tuple(points)),
         Frame(width, 900, Spacing(0.5, 0.5, SpacingSource.FLAG)),
         {n: ((c * x - s * y + 225) / 0.5, (s * x + c * y + 150) / 0.5) for n, (x, y) in points.items()},
     )
-    return {(r.key, r.side): r for r in measure(placed, display=display, **kw)}  # type: ignore[arg-type]
+    return {(r.key, r.side): r for r in measure(placed, mirrored=mirrored, **kw)}
 
 
 def flags(result: Result) -> str:
@@ -61,7 +68,7 @@ def test_names_of_the_other_side_give_no_number_and_the_way_out() -> None:
             assert "right and left look swapped" in result.words
             assert "say how the film is displayed" in result.words
     # The same picture is a mirrored one when somebody says so.
-    told = measured(exchanged, display="mirrored")
+    told = measured(exchanged, mirrored=True)
     assert told["femoral_offset", "left"].value == pytest.approx(40)
 
 

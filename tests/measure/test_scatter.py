@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radmark.core import Frame, InputError, Landmarks, Scheme
-from radmark.measure import measure
+from radmark.core import Frame, InputError, Marks, Scheme
+from radmark.measure.measure import measure
 from radmark.measure.scatter import Scatter, covariance_of, drawn, propagated, scaled, scatter_of
 
 HEAD = "image_name,landmark,dx_px,dy_px\n"
@@ -80,7 +80,7 @@ def test_fewer_than_five_errors_say_nothing(tmp_path: Path) -> None:
 )
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=rf"this is no {name}"):
+    with pytest.raises(InputError, match=rf"this is not the {name}"):
         scatter_of(tmp_path / name)
 
 
@@ -111,10 +111,8 @@ def test_a_mirrored_film_scatters_like_its_mirror_image() -> None:
     sds: list[float | None] = []
     for mirror in (1.0, -1.0):
         flip = np.diag([mirror, 1.0])
-        covariance = np.kron(np.eye(3), flip @ one @ flip)
-        placed = Landmarks.present(Scheme.from_names(names), Frame(400, 400), points @ flip + [200 - 200 * mirror, 0])
-        results = measure(
-            placed, sd_px=Scatter(names, covariance), side="left", display="standard" if mirror > 0 else "mirrored"
-        )
+        covariance = np.kron(np.eye(3), flip @ one @ flip).astype(np.float64)
+        placed = Marks.present(Scheme.from_names(names), Frame(400, 400), points @ flip + [200 - 200 * mirror, 0])
+        results = measure(placed, sd_px=Scatter(names, covariance), side="left", mirrored=mirror < 0)
         sds.append(next(r.sd for r in results if r.key == "femoral_offset"))
     assert sds[0] == pytest.approx(sds[1])

@@ -1,24 +1,24 @@
 """What a measurement looks like on its film, by hand."""
 
 import math
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from radmark.core import Frame, Landmarks, Radiograph, Scheme, Spacing, SpacingSource
+from radmark.core import Film, Frame, Marks, Scheme, Spacing, SpacingSource
 from radmark.io import read_scheme, shipped_schemes
-from radmark.io.dicom import FLAGS
-from radmark.measure import MEASURES, Result, measure
+from radmark.io.dicom import FINDINGS
+from radmark.measure import MEASURES, Result, examine
 from radmark.measure.cup import otherwise
 from radmark.measure.define import read_measures
-from radmark.measure.film import measure_film
+from radmark.measure.entry import ELLIPSE_AXIS, RIM_AXIS
 from radmark.measure.hip import against_other_side
-from radmark.measure.measure import Reference
-from radmark.measure.shapes import LINES, Shape, shape_of
+from radmark.measure.measure import Reference, measure
+from radmark.measure.shapes import Shape, shape_of
 
 HIP = {
     "teardrop_right": (100.0, 200.0), "teardrop_left": (300.0, 200.0),
@@ -29,23 +29,30 @@ HIP = {
 }  # fmt: skip
 
 
-def placed(points: dict[str, tuple[float, float]], spacing: Spacing | None = None) -> Landmarks:
-    return Landmarks.of(Scheme.from_names(tuple(points)), Frame(500, 400, spacing), points)
+def placed(points: dict[str, tuple[float, float]], spacing: Spacing | None = None) -> Marks:
+    return Marks.of(Scheme.from_names(tuple(points)), Frame(500, 400, spacing), points)
 
 
-def result(landmarks: Landmarks, key: str) -> Result:
-    return next(r for r in measure(landmarks, side="left", display="standard") if r.key == key and r.value is not None)
+def result(landmarks: Marks, key: str) -> Result:
+    return next(r for r in measure(landmarks, side="left") if r.key == key and r.value is not None)
 
 
-def shape(landmarks: Landmarks, key: str) -> Shape:
+def shape(landmarks: Marks, key: str) -> Shape:
     return shape_of(result(landmarks, key), landmarks)
 
 
 def test_every_measurement_of_the_catalog_has_its_lines_between_points_it_needs() -> None:
-    assert set(LINES) == {m.key for m in MEASURES}
     for m in MEASURES:
-        points = {name.replace("{s}", "right") for name in m.needs}  # a result names each once
-        assert all(int(digit) < len(points) for word in LINES[m.key] for digit in re.findall(r"\d+", word))
+        assert m.lines, m.key
+        for line in m.lines:
+            assert line in (RIM_AXIS, ELLIPSE_AXIS) or (len(line) in (2, 3) and set(line) <= {*m.needs, *m.any_of}), (
+                m.key
+            )
+
+
+def test_a_line_between_landmarks_that_a_measurement_does_not_need_is_refused() -> None:
+    with pytest.raises(ValueError, match="hip_centre_height has a line at talus_right"):
+        replace(next(m for m in MEASURES if m.key == "hip_centre_height"), lines=(("talus_right", "teardrop_left"),))
 
 
 def test_an_offset_is_the_line_from_the_head_square_to_the_shafts_axis_which_is_lengthened_to_meet_it() -> None:
@@ -118,14 +125,17 @@ def test_an_ellipse_that_leaves_the_film_is_told_by_its_landmarks_instead() -> N
 
 
 def test_what_the_film_says_of_its_millimetres_and_pixels_goes_with_what_it_spoils() -> None:
-    flags = ("spacing_not_believed", "lossy_compression", "burned_in_annotation")
-    film = Radiograph(np.zeros((400, 500), np.uint8), Frame(500, 400), side="left", flags=flags)
-    by_key = {r.key: r for r in measure_film(placed(HIP), film)}
+    millimetres, lossy, text = (
+        FINDINGS[code] for code in ("spacing_not_believed", "lossy_compression", "burned_in_annotation")
+    )
+    report = examine(Film("film.png", (500, 400), notes=(millimetres, lossy, text)), placed(HIP))
+    by_key = {r.key: r for r in report.results if r.value is not None}
     length, angle = by_key["femoral_offset"], by_key["cup_inclination"]
-    assert {FLAGS["spacing_not_believed"], FLAGS["lossy_compression"]} <= set(length.flags)
-    assert FLAGS["spacing_not_believed"] not in angle.flags
-    assert FLAGS["lossy_compression"] in angle.flags
-    assert not any("text" in flag for flag in length.flags)
+    assert {millimetres, lossy} <= set(length.findings)
+    assert millimetres not in angle.findings
+    assert lossy in angle.findings
+    assert text not in length.findings
+    assert text in report.findings
 
 
 # ------------------------------------------------------------------------------- rows of the knee, the child and the free ellipse
@@ -133,7 +143,7 @@ def test_what_the_film_says_of_its_millimetres_and_pixels_goes_with_what_it_spoi
 
 def one(points: dict[str, tuple[float, float]], key: str, spacing: Spacing | None = None, **more: Any) -> Shape:
     landmarks = placed(points, spacing)
-    (found,) = (r for r in measure(landmarks, display="standard", **more) if r.key == key and r.value is not None)
+    (found,) = (r for r in measure(landmarks, **more) if r.key == key and r.value is not None)
     return shape_of(found, landmarks)
 
 
@@ -173,7 +183,7 @@ def test_the_roof_of_a_childs_acetabulum_is_drawn_from_its_own_cartilage() -> No
         "acetabular_rim_lateral_left": (390.0, 185.0),
     }  # fmt: skip
     landmarks = placed(child)
-    by_side = {r.side: r for r in measure(landmarks, display="standard") if r.key == "acetabular_index"}
+    by_side = {r.side: r for r in measure(landmarks) if r.key == "acetabular_index"}
     assert told(shape_of(by_side["right"], landmarks).lines)[1] == [[150, 200], [100, 180]]
     assert told(shape_of(by_side["left"], landmarks).lines)[1] == [[350, 200], [390, 185]]
 
@@ -234,9 +244,7 @@ def test_a_rim_all_round_is_drawn_as_the_ellipse_through_all_its_points(spacing:
 def test_another_definition_of_the_cup_lies_on_the_same_ellipse_and_no_viewer_is_told_to_measure_it() -> None:
     points = {"teardrop_right": (60.0, 300.0), "teardrop_left": (250.0, 300.0), **rim((330.0, 200.0))}
     landmarks = placed(points)
-    rows = {
-        r.key: r for r in measure(landmarks, display="standard", measures=otherwise("operative")) if r.value is not None
-    }
+    rows = {r.key: r for r in measure(landmarks, measures=otherwise("operative")) if r.value is not None}
     assert shape_of(rows["cup_anteversion_operative_ellipse"], landmarks).kind == "ELLIPSE"
     assert len(rows) == 4
     tilted = shape_of(rows["cup_inclination_operative"], landmarks)
@@ -259,7 +267,7 @@ BOTH = {
 
 def operated(**more: Any) -> dict[str, tuple[Result, Shape]]:
     landmarks = placed(BOTH)
-    rows = measure(landmarks, display="standard", measures=against_other_side("left"), **more)
+    rows = measure(landmarks, measures=against_other_side("left"), **more)
     return {r.key.removesuffix("_operated_minus_other"): (r, shape_of(r, landmarks)) for r in rows}
 
 
@@ -306,7 +314,7 @@ def test_what_a_user_defined_is_drawn_by_its_own_lines(words: str, lines: list[s
     points = {"a": (100.0, 100.0), "b": (200.0, 110.0), "c": (240.0, 300.0), "d": (130.0, 320.0)}
     (tmp_path / "my.toml").write_text(f'[[measure]]\nkey = "mine"\n{words}\n', encoding="utf-8")
     landmarks = placed(points)
-    (found,) = measure(landmarks, display="standard", measures=read_measures(tmp_path / "my.toml"))
+    (found,) = measure(landmarks, measures=read_measures(tmp_path / "my.toml"))
     drawn = told(shape_of(found, landmarks).lines)
     assert drawn == [[list(points[one]), list(points[other])] for one, other in lines]
 
@@ -317,7 +325,7 @@ def test_a_users_distance_across_a_line_is_that_line_lengthened_and_the_way_to_i
         encoding="utf-8",
     )
     landmarks = placed({"a": (100.0, 100.0), "b": (100.0, 200.0), "c": (160.0, 250.0)})
-    (found,) = measure(landmarks, display="standard", measures=read_measures(tmp_path / "my.toml"))
+    (found,) = measure(landmarks, measures=read_measures(tmp_path / "my.toml"))
     shape = shape_of(found, landmarks)
     assert told(shape.lines) == [[[100, 100], [100, 250]], [[160, 250], [100, 250]]]
     assert shape.points.tolist() == [[160, 250], [100, 250]]  # 60 px, the value
@@ -330,9 +338,9 @@ def test_whatever_the_points_every_result_with_a_value_has_lines(scheme: str) ->
     measures = (*MEASURES, *against_other_side("left"), *otherwise("anatomic", 5.0))
     for k, reference in enumerate(get_args(Reference)):
         frame = Frame(500, 400, Spacing(0.3, 0.2, SpacingSource.FLAG) if k else None)
-        landmarks = Landmarks.of(Scheme.from_names(names), frame, {n: tuple(rng.uniform(3, 390, 2)) for n in names})
-        for display in ("standard", "mirrored"):
-            for r in measure(landmarks, side="left", display=display, measures=measures, reference=reference):
+        landmarks = Marks.of(Scheme.from_names(names), frame, {n: tuple(rng.uniform(3, 390, 2)) for n in names})
+        for mirrored in (False, True):
+            for r in measure(landmarks, side="left", mirrored=mirrored, measures=measures, reference=reference):
                 if r.value is not None:
                     shape = shape_of(r, landmarks)
                     assert shape.lines or shape.kind == "ELLIPSE"

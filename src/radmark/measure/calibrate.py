@@ -5,15 +5,16 @@ two points of known distance), a calibration in the header, a magnification on a
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Spacing, SpacingSource
-from radmark.core.landmarks import Landmarks
-from radmark.io.dicom_result import SPACING_WORDS
+from radmark.core.finding import Finding, check, note
+from radmark.core.frame import SPACING_WORDS, Spacing, SpacingSource
+from radmark.core.marks import Marks
+from radmark.core.scheme import Scheme
 from radmark.measure.ellipse import fit_circle
 from radmark.measure.scatter import FloatArray, SdPx, covariance_of, propagated, scaled
 
@@ -34,6 +35,16 @@ _KINDS = {
         "--ball-mm NAME,NAME,MM for both ends of a diameter or NAME,NAME,NAME,…,MM for three or more on the outline",
     ),
 }  # fmt: skip
+OBJECTS = (SpacingSource.KNOWN_DISTANCE, SpacingSource.KNOWN_HEAD, SpacingSource.KNOWN_BALL)
+"""Millimetres by something on the film itself."""
+
+SAME_SHARE = 0.01
+"""Millimetres that differ by no more than this are the same."""
+
+PROJECTION = (0.9, 1.6)
+"""How much larger on the detector than in the patient something can be."""
+
+
 _SURER = (SpacingSource.DICOM_FIDUCIAL, SpacingSource.DICOM_GEOMETRY)
 """What a magnification does not overrule."""
 
@@ -43,44 +54,79 @@ class Calibrated:
     """A film with its millimetres.
 
     Args:
-        landmarks: on a frame whose spacing says where it comes from.
-        flags: what has to be known of the millimetres, in words.
+        marks: on a frame whose spacing says where it comes from.
+        findings: what has to be known of the millimetres.
         sd_percent: of the millimetres, as far as it follows from the points they are taken from; None where it does not.
     """
 
-    landmarks: Landmarks
-    flags: tuple[str, ...] = ()
+    marks: Marks
+    findings: tuple[Finding, ...] = ()
     sd_percent: float | None = None
 
 
 def calibrate(
-    landmarks: Landmarks,
+    marks: Marks,
     *,
     known_mm: str | None = None,
     head_mm: str | None = None,
     ball_mm: str | None = None,
     magnification: float | None = None,
+    divided_by: float | None = None,
     sd_px: SdPx | None = None,
 ) -> Calibrated:
     """The film's millimetres by the first of these that applies; pixels keep the shape they have, squares where nobody says.
 
     Args:
-        landmarks: of one film, on its own frame.
+        marks: of one film, on its own frame.
         known_mm: "NAME,NAME,MM".
         head_mm: "MM", "NAME,NAME,MM" or "NAME,NAME,NAME,…,MM".
         ball_mm: one of the last two.
         magnification: of the anatomy on the detector, 1 to 1.6; needs a spacing on the detector.
+        divided_by: the magnification by which a spacing that says so was divided before; None: by this one.
         sd_px: how the points scatter.
 
     Raises:
         InputError: two objects are named, one is not said that way or not placed on this film, or there is nothing to magnify.
     """
-    said = {
+    said = object_of(marks.scheme, known_mm=known_mm, head_mm=head_mm, ball_mm=ball_mm)
+    if said is not None:
+        return _by_object(marks, said, sd_px)
+    if magnification is not None:
+        return _by_magnification(marks, magnification, divided_by)
+    return Calibrated(marks)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An object on the film whose size is known, as somebody said it.
+
+    Args:
+        source: which kind it is.
+        text: as it was written.
+        names: of the landmarks on it; none for a head whose landmarks say so by their names.
+        true_mm: their distance, or the diameter of the circle through them.
+    """
+
+    source: SpacingSource
+    text: str
+    names: tuple[str, ...]
+    true_mm: float
+
+
+def object_of(
+    scheme: Scheme, *, known_mm: str | None = None, head_mm: str | None = None, ball_mm: str | None = None
+) -> Said | None:
+    """The object that films of a scheme are to be calibrated by, if any; arguments as in `calibrate`. No film is needed for it.
+
+    Raises:
+        InputError: two objects are named, one is not said that way, or there is no such landmark.
+    """
+    texts = {
         SpacingSource.KNOWN_DISTANCE: known_mm,
         SpacingSource.KNOWN_HEAD: head_mm,
         SpacingSource.KNOWN_BALL: ball_mm,
     }
-    given = {source: text for source, text in said.items() if text is not None}
+    given = {source: text for source, text in texts.items() if text is not None}
     if len(given) > 1:
         raise InputError(
             "a film is calibrated by one object",
@@ -88,42 +134,61 @@ def calibrate(
             remedy="Give one of --known-mm, --head-mm and --ball-mm",
         )
     for source, text in given.items():
-        return _by_object(landmarks, source, text, sd_px)
-    if magnification is not None:
-        return _by_magnification(landmarks, magnification)
-    return Calibrated(landmarks)
+        names, true_mm = _said(source, text)
+        for name in names:
+            scheme.index(name)
+        if not names and not _heads(scheme.names):
+            raise _no_head(0, text)
+        return Said(source, text, names, true_mm)
+    return None
 
 
-def _by_object(landmarks: Landmarks, source: SpacingSource, text: str, sd_px: SdPx | None) -> Calibrated:
-    names, true_mm = _said(landmarks, source, text)
-    old = landmarks.frame.spacing
+def _by_object(marks: Marks, said: Said, sd_px: SdPx | None) -> Calibrated:
+    names = said.names or _head_rim(marks, said.text)
+    old = marks.frame.spacing
     shape = np.ones(2) if old is None else np.array([old.x_mm, old.y_mm])
-    at = np.array([landmarks[name] for name in names]) * shape
+    at = np.array([marks[name] for name in names]) * shape
     shown = _size(at)
     if not shown > 0:
         raise InputError(
             "the calibration cannot be made on this film: a landmark of it is not placed, or they are in one place or line",
-            value=text,
+            value=said.text,
             remedy="Place them, or leave this film out",
         )
-    x_mm, y_mm = shape * true_mm / shown
-    new = Spacing(float(x_mm), float(y_mm), source)
+    x_mm, y_mm = shape * said.true_mm / shown
+    new = Spacing(float(x_mm), float(y_mm), said.source)
     covariance = covariance_of(sd_px, names)
     sd = None if covariance is None else propagated(_size, at, scaled(covariance, shape))
-    return Calibrated(_on(landmarks, new), set_aside(old, new), None if sd is None else 100 * sd / shown)
+    return Calibrated(_on(marks, new), sd_percent=None if sd is None else 100 * sd / shown)
 
 
-def set_aside(header: Spacing | None, used: Spacing | None) -> tuple[str, ...]:
-    """The flag of millimetres that are used in place of a calibration by an object in the header; none where there is none."""
-    if (
-        header is None
-        or header.source is not SpacingSource.DICOM_FIDUCIAL
-        or used is None
-        or used.source is header.source
-    ):
+def overridden(header: Spacing | None, used: Spacing | None) -> tuple[Finding, ...]:
+    """A finding that names both, where millimetres are used that the film's own header contradicts.
+
+    A calibration by an object, or by an assumed depth, contradicts every other value. Millimetres on the detector, or of an
+    unknown plane, are expected to be larger than the patient's by a factor that a projection can have.
+    """
+    if header is None or used is None or used.source is header.source:
         return ()
-    size = f"{header.x_mm:g} x {header.y_mm:g} mm a pixel"
-    return (f"the header's own calibration, {size}, was set aside: these are {SPACING_WORDS[used.source]}",)
+    factors = (header.x_mm / used.x_mm, header.y_mm / used.y_mm)
+    size = f"{header.x_mm:g} x {header.y_mm:g} mm per pixel"
+    what = SPACING_WORDS[used.source]
+    if header.source is SpacingSource.DICOM_FIDUCIAL:
+        words = f"the header's own calibration, {size}, was overridden: these are {what}"
+        return (check("header_calibration_overridden", words, "millimetres"),)
+    if header.source is SpacingSource.DICOM_GEOMETRY:
+        if all(abs(factor - 1) <= SAME_SHARE for factor in factors):
+            return ()
+        words = f"the header's millimetres, {size} by an assumed depth, were overridden: these are {what}"
+        severity = note if used.source in OBJECTS else check
+        return (severity("header_spacing_overridden", words, "millimetres"),)
+    if all(PROJECTION[0] <= factor <= PROJECTION[1] for factor in factors):
+        return ()
+    words = (
+        f"these millimetres, {what}, and the header's, {size}, differ by a factor of {factors[0]:.3g}, "
+        "which no projection has"
+    )
+    return (check("spacing_contradicts_header", words, "millimetres"),)
 
 
 def _size(at: FloatArray) -> float:
@@ -136,7 +201,7 @@ def _size(at: FloatArray) -> float:
     return math.nan if circle is None else 2 * circle[1]
 
 
-def _said(landmarks: Landmarks, source: SpacingSource, text: str) -> tuple[list[str], float]:
+def _said(source: SpacingSource, text: str) -> tuple[tuple[str, ...], float]:
     """Names and millimetres of "NAME,NAME,MM"."""
     *names, last = (part.strip() for part in text.split(","))
     try:
@@ -148,34 +213,44 @@ def _said(landmarks: Landmarks, source: SpacingSource, text: str) -> tuple[list[
     if not 0 < true_mm < 3000 or not (bare_head or enough(len(names))):
         what, remedy = _KINDS[source]
         raise InputError(f"a calibration is {what} in millimetres", value=text, remedy=f"Give {remedy}")
-    return (_head_rim(landmarks, text) if bare_head else names), true_mm
+    return tuple(names), true_mm
 
 
-def _head_rim(landmarks: Landmarks, text: str) -> list[str]:
+def _heads(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """The prosthetic heads that have three landmarks or more on their outline, each with these."""
+    rims = [name for name in names if name.startswith(HEAD_RIM)]
+    sides = [tuple(n for n in rims if n.endswith(ending)) for ending in ("_right", "_left")]
+    sides.append(tuple(n for n in rims if not n.endswith(("_right", "_left"))))
+    return [names for names in sides if len(names) >= 3]
+
+
+def _head_rim(marks: Marks, text: str) -> tuple[str, ...]:
     """The landmarks on the outline of the one head that has three of them."""
-    placed = [
-        name
-        for name, there in zip(landmarks.scheme.names, landmarks.placed, strict=True)
-        if there and name.startswith(HEAD_RIM)
-    ]
-    sides = [[n for n in placed if n.endswith(ending)] for ending in ("_right", "_left")]
-    sides.append([n for n in placed if not n.endswith(("_right", "_left"))])
-    heads = [names for names in sides if len(names) >= 3]
+    heads = _heads(n for n, there in zip(marks.scheme.names, marks.placed, strict=True) if there)
     if len(heads) != 1:
-        raise InputError(
-            f"{len(heads)} prosthetic heads of this film have three landmarks called {HEAD_RIM}… on their outline, not one",
-            value=text,
-            remedy="Name those of the head that is meant: --head-mm NAME,NAME,NAME,MM",
-        )
+        raise _no_head(len(heads), text)
     return heads[0]
 
 
-def _by_magnification(landmarks: Landmarks, magnification: float) -> Calibrated:
+def _no_head(number: int, text: str) -> InputError:
+    return InputError(
+        f"{number} prosthetic heads have three landmarks called {HEAD_RIM}… on their outline, not one",
+        value=text,
+        remedy="Name those of the head that is meant: --head-mm NAME,NAME,NAME,MM",
+    )
+
+
+_NOT_MAGNIFIED = check(
+    "magnification_not_used", "the magnification was not used: the header has a calibration", "millimetres"
+)
+
+
+def _by_magnification(marks: Marks, magnification: float, divided_by: float | None) -> Calibrated:
     if not 1 <= magnification <= 1.6:
         raise InputError(
             "no film magnifies like that", value=magnification, remedy="Give a factor from 1 to 1.6, such as 1.15"
         )
-    old = landmarks.frame.spacing
+    old = marks.frame.spacing
     if old is None:
         raise InputError(
             "a magnification needs millimetres on the detector, and this film has none",
@@ -183,11 +258,17 @@ def _by_magnification(landmarks: Landmarks, magnification: float) -> Calibrated:
             remedy="Give them with --spacing-mm, or calibrate by something on the film",
         )
     if old.source in _SURER:
-        return Calibrated(landmarks, ("the magnification was not used: the header has a calibration",))
-    spacing = Spacing(old.x_mm / magnification, old.y_mm / magnification, SpacingSource.MAGNIFICATION)
-    return Calibrated(_on(landmarks, spacing), (f"millimetres on the detector divided by {magnification:g}",))
+        return Calibrated(marks, (_NOT_MAGNIFIED,))
+    # A table that holds a film's magnification holds its millimetres divided by it.
+    factor = magnification
+    if old.source is SpacingSource.MAGNIFICATION:
+        factor = 1.0 if divided_by is None else magnification / divided_by
+    spacing = Spacing(old.x_mm / factor, old.y_mm / factor, SpacingSource.MAGNIFICATION)
+    return Calibrated(
+        _on(marks, spacing),
+        (note("magnification", f"millimetres on the detector divided by {magnification:g}", "millimetres"),),
+    )
 
 
-def _on(landmarks: Landmarks, spacing: Spacing) -> Landmarks:
-    frame = Frame(landmarks.frame.width, landmarks.frame.height, spacing)
-    return Landmarks(landmarks.scheme, frame, landmarks.points, landmarks.states)
+def _on(marks: Marks, spacing: Spacing) -> Marks:
+    return marks.framed(replace(marks.frame, spacing=spacing))

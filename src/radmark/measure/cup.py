@@ -13,7 +13,16 @@ import numpy as np
 
 from radmark.core.errors import InputError
 from radmark.measure.ellipse import Many, fit_ellipse
-from radmark.measure.entry import TEARDROPS, Measure, Points, UncomputableError, teardrops
+from radmark.measure.entry import (
+    ELLIPSE_AXIS,
+    RIM_AXIS,
+    TEARDROPS,
+    Line,
+    Measure,
+    Points,
+    UncomputableError,
+    teardrops,
+)
 from radmark.measure.geometry import Point, cross
 
 Definition = Literal["radiographic", "anatomic", "operative"]
@@ -31,34 +40,10 @@ LARGEST_GAP_DEG = 120.0
 """A free ellipse wants rim points all round. On half a rim five points scatter anteversion by 7 degrees and inclination by 9."""
 
 
-def anteversion_from_axes_deg(short_mm: float, long_mm: float) -> float:
-    """Lewinnek 1978: radiographic anteversion from the ellipse's two axes, in any unit. NaN where the short one is the longer."""
-    return _asin_deg(short_mm / long_mm)
-
-
-def anteversion_from_end_angle_deg(beta_deg: float) -> float:
-    """Liaw 2006: from the angle, at an end of the long axis, between it and the line to an end of the short axis."""
-    return _asin_deg(math.tan(math.radians(beta_deg)))
-
-
-def anteversion_from_chord_deg(one_end: Point, other_end: Point, rim: Point) -> float:
-    """Hassan 1995: from the ends of the long axis and any other point of the rim; Pradhan's is the one at a fifth of the axis.
-
-    NaN where no ellipse with that axis goes through the point.
-    """
-    axis = other_end - one_end
-    length = float(np.hypot(*axis))
-    if length == 0:
-        return math.nan
-    share = float((rim - one_end) @ axis) / length**2
-    if not 0 < share < 1:
-        return math.nan
-    height = abs(cross(axis, rim - one_end)) / length
-    return _asin_deg(height / length / math.sqrt(share - share**2))
-
-
 def anteversion_from_rim_deg(one_end: Point, other_end: Point, rim: Many) -> float:
-    """The same with any number of further rim points: least squares of their heights above the long axis. One is Hassan's.
+    """From the ends of the long axis and further points of the rim: least squares of their heights above the axis.
+
+    With one point that is Hassan's formula (1995), and Pradhan's where it lies at a fifth of the axis.
 
     NaN where none lies between the ends, or they would need an ellipse whose short axis is the longer one.
     """
@@ -71,15 +56,6 @@ def anteversion_from_rim_deg(one_end: Point, other_end: Point, rim: Many) -> flo
     reach = np.sqrt(share[between] * (1 - share[between])) * length
     height = np.abs(np.array([cross(axis, p - one_end) for p in rim[between]])) / length
     return _asin_deg(float(height @ reach) / float(reach @ reach)) if len(reach) else math.nan
-
-
-def anteversion_from_total_length_deg(short_mm: float, total_mm: float) -> float:
-    """Widmer 2004's two lengths, the short axis and the whole projected cup along it, for a hemisphere and parallel rays.
-
-    Widmer's own straight line (48.05 S/TL - 0.3) is 3 to 4.5 degrees higher; it allows for the rays' cone.
-    """
-    ratio = short_mm / total_mm
-    return _asin_deg(ratio / (2 - ratio)) if ratio < 2 else math.nan
 
 
 def anatomic_deg(inclination_deg: float, anteversion_deg: float) -> tuple[float, float]:
@@ -230,34 +206,36 @@ _UNSIGNED = "unsigned: one film cannot tell anteversion from retroversion"
 _CENTRED = "a pelvis-centred film shows 3 to 3.5 degrees too little; uncorrected"
 _DRAWS = 500
 _Seen = Callable[[Points, int], tuple[float, float]]
-_BASES: dict[str, tuple[_Seen, tuple[str, ...], tuple[str, ...], int, int, str]] = {
-    "": (_from_ends, (*TEARDROPS, *ENDS), RIM, 1, 0, "Hassan 1995"),
+_BASES: dict[str, tuple[_Seen, tuple[str, ...], tuple[str, ...], int, int, str, Line]] = {
+    "": (_from_ends, (*TEARDROPS, *ENDS), RIM, 1, 0, "Hassan 1995", RIM_AXIS),
     "_ellipse": (
-        _from_ellipse, TEARDROPS, (*ENDS, *RIM), 5, _DRAWS, "Lewinnek 1978, ellipse of Halir and Flusser 1998",
+        _from_ellipse, TEARDROPS, (*ENDS, *RIM), 5, _DRAWS, "Lewinnek 1978, ellipse of Halir and Flusser 1998", ELLIPSE_AXIS,
     ),
 }  # fmt: skip
 
 CUP = (
     Measure(
         "cup_inclination", "radiographic cup inclination", "angle", (*TEARDROPS, *ENDS), lambda p, s: _from_ends(p, s)[0],
-        True, "inter-teardrop line", "0 to 90", "radiographic definition (Murray)", frame="direction",
+        True, "inter-teardrop line", "0 to 90", "radiographic definition (Murray)", (TEARDROPS, RIM_AXIS), frame="direction",
     ),
     Measure(
         "cup_anteversion", "radiographic cup anteversion", "angle", ENDS,
         lambda p, _: anteversion_from_rim_deg(p[ENDS[0]], p[ENDS[1]], np.array([p[n] for n in RIM if n in p])),
-        True, "long axis of the cup's ellipse", _UNSIGNED, "Hassan 1995; radiographic definition (Murray)",
+        True, "long axis of the cup's ellipse", _UNSIGNED, "Hassan 1995; radiographic definition (Murray)", (RIM_AXIS,),
         ("assumed anteversion", _CENTRED), any_of=RIM, at_least=1,
     ),
     Measure(
         "cup_inclination_ellipse", "radiographic cup inclination, free ellipse", "angle", TEARDROPS,
         lambda p, s: _from_ellipse(p, s)[0], True, "inter-teardrop line", "0 to 90",
-        "ellipse of Halir and Flusser 1998; radiographic definition (Murray)", frame="direction", any_of=(*ENDS, *RIM),
+        "ellipse of Halir and Flusser 1998; radiographic definition (Murray)",
+        (TEARDROPS, ELLIPSE_AXIS),
+        frame="direction", any_of=(*ENDS, *RIM),
         at_least=5, draws=_DRAWS,
     ),
     Measure(
         "cup_anteversion_ellipse", "radiographic cup anteversion, free ellipse", "angle", TEARDROPS,
         lambda p, s: _from_ellipse(p, s)[1], True, "long axis of the cup's ellipse", _UNSIGNED,
-        "Lewinnek 1978, ellipse of Halir and Flusser 1998; radiographic definition (Murray)",
+        "Lewinnek 1978, ellipse of Halir and Flusser 1998; radiographic definition (Murray)", (ELLIPSE_AXIS,),
         ("assumed anteversion", _CENTRED), frame="direction", any_of=(*ENDS, *RIM), at_least=5, draws=_DRAWS,
     ),
 )  # fmt: skip
@@ -304,7 +282,7 @@ def otherwise(
         key += "_tilt_corrected"
         notes.append(f"turned back from {posterior_tilt_deg:g} degrees of posterior pelvic tilt to none")
     entries: list[Measure] = []
-    for basis, (seen, needs, rim, at_least, draws, source) in _BASES.items():
+    for basis, (seen, needs, rim, at_least, draws, source, axis) in _BASES.items():
         for k, name in enumerate(("inclination", "anteversion")):
 
             def compute(p: Points, s: int, seen: _Seen = seen, k: int = k) -> float:
@@ -318,9 +296,11 @@ def otherwise(
             entries.append(
                 Measure(
                     f"cup_{name}{key}{basis}", f"{definition} cup {name}{free}", "angle", needs, compute, True,
-                    "inter-teardrop line", sign, f"{source}; {definition} definition (Murray)", tuple(notes),
+                    "inter-teardrop line", sign, f"{source}; {definition} definition (Murray)",
+                    (TEARDROPS, axis) if k == 0 else (axis,), tuple(notes),
                     frame="direction", any_of=rim, at_least=at_least,
                     draws=0 if cone else draws,  # each draw would have to be solved for the cone
+                    facts=("cone_beam",) * (cone is not None) + ("pelvic_tilt_deg",) * (posterior_tilt_deg != 0),
                 )
             )  # fmt: skip
     return tuple(entries)

@@ -7,8 +7,8 @@ unit, and for an angle signed. docs/measurements.md shows each.
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from radmark.core.errors import InputError
 from radmark.measure.catalog import MEASURES
-from radmark.measure.entry import Kind, Measure, Points
+from radmark.measure.entry import Kind, Line, Measure, Points, feet
 from radmark.measure.geometry import angle_deg, cross, signed_angle_deg
+from radmark.trees import read_toml
 
 _COMMON = ("key", "kind", "title", "positive", "source", "unit")
 _KEYS = {
@@ -39,22 +40,25 @@ _POSITIVE = {
 _Compute = Callable[[Points, int], float]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What a table means: the landmarks, the function, the default sense of its sign, what it is against, what comes out."""
+
+    needs: tuple[str, ...]
+    compute: _Compute
+    sense: str
+    line: str
+    kind: Kind
+    lines: tuple[Line, ...]
+
+
 def read_measures(file: Path) -> tuple[Measure, ...]:
     """The measurements a file defines, in its order.
 
     Raises:
         InputError: the file cannot be read or does not follow the format; the file, the table and the key are named.
     """
-    try:
-        tree = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "the file of measurements cannot be read", file=file, remedy="Give a text file, saved as UTF-8"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"this is not a TOML file: {error}", file=file, remedy="Mend that line, or copy docs/measurements.md's"
-        ) from error
+    tree = read_toml("file of measurements", file)
     tables = tree.pop("measure", None)
     if tree:
         raise InputError(
@@ -86,7 +90,7 @@ def read_measures(file: Path) -> tuple[Measure, ...]:
 
 
 class _Table:
-    """One [[measure]], whose mistakes are told with file, table and key."""
+    """One [[measure]], whose mistakes are reported with file, table and key."""
 
     def __init__(self, table: Mapping[str, Any], file: Path, number: int) -> None:
         self.table, self.file, self.number = table, file, number
@@ -144,31 +148,32 @@ def _entry(table: _Table) -> Measure:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", key):
         raise table.error("a key is small letters, digits and _", "key", "Write it like femoral_offset")
     unit = table.one_of("unit", _UNITS[kind], _UNITS[kind][0])
-    needs, compute, sense, line, what = _compute(table, kind, unit)
+    made = _made(table, kind, unit)
     return Measure(
         key,
         table.text("title", key.replace("_", " ")),
-        what,
-        needs,
-        compute,
-        any("{s}" in name for name in needs),
-        line,
-        table.text("positive", _POSITIVE[sense]),
+        made.kind,
+        made.needs,
+        made.compute,
+        any("{s}" in name for name in made.needs),
+        made.line,
+        table.text("positive", _POSITIVE[made.sense]),
         table.text("source", "user-defined"),
+        made.lines,
         ("user-defined",),
         always=True,
     )
 
 
-def _compute(table: _Table, kind: str, unit: str) -> tuple[tuple[str, ...], _Compute, str, str, Kind]:
-    """Landmarks, the function, the default sense of its sign, the line it is against, and what comes out."""
+def _made(table: _Table, kind: str, unit: str) -> _Made:
     if kind == "distance":
         a, b = table.names("points")
-        return (a, b), lambda p, _: float(np.hypot(*(p[b] - p[a]))), kind, "none", "length"
+        return _Made((a, b), lambda p, _: float(np.hypot(*(p[b] - p[a]))), kind, "none", "length", ((a, b),))
     if kind == "projection":
         return _projection(table)
     (a, b), (c, d) = table.lines()
     needs, line = tuple(dict.fromkeys((a, b, c, d))), f"{a} to {b}"
+    lines = tuple(tuple(sorted(ends, key=needs.index)) for ends in ((a, b), (c, d)))
     if kind == "ratio":
         times = 100.0 if unit == "%" else 1.0
 
@@ -176,16 +181,16 @@ def _compute(table: _Table, kind: str, unit: str) -> tuple[tuple[str, ...], _Com
             below = float(np.hypot(*(p[d] - p[c])))
             return times * float(np.hypot(*(p[b] - p[a]))) / below if below else math.nan
 
-        return needs, ratio, kind, f"{c} to {d}", "percent" if unit == "%" else "ratio"
+        return _Made(needs, ratio, kind, f"{c} to {d}", "percent" if unit == "%" else "ratio", lines)
     signed = table.table.get("signed", False)
     if not isinstance(signed, bool):
         raise table.error("true or false is expected", "signed", "Write signed = true")
     if signed:
-        return needs, lambda p, s: s * signed_angle_deg(p[b] - p[a], p[d] - p[c]), "signed", line, "angle"
-    return needs, lambda p, _: angle_deg(p[b] - p[a], p[d] - p[c]), kind, line, "angle"
+        return _Made(needs, lambda p, s: s * signed_angle_deg(p[b] - p[a], p[d] - p[c]), "signed", line, "angle", lines)
+    return _Made(needs, lambda p, _: angle_deg(p[b] - p[a], p[d] - p[c]), kind, line, "angle", lines)
 
 
-def _projection(table: _Table) -> tuple[tuple[str, ...], _Compute, str, str, Kind]:
+def _projection(table: _Table) -> _Made:
     a, b = table.names("line")
     ends = [table.text(key) for key in ("from", "to")]
     start, end = ends
@@ -200,4 +205,6 @@ def _projection(table: _Table) -> tuple[tuple[str, ...], _Compute, str, str, Kin
             return math.nan
         return float(way @ axis) / length if direction == "along" else s * cross(axis, way) / length
 
-    return tuple(dict.fromkeys((a, b, start, end))), projection, direction, f"{a} to {b}", "length"
+    needs = tuple(dict.fromkeys((a, b, start, end)))
+    lines = feet((a, b), *(point for point in (start, end) if point not in (a, b)))
+    return _Made(needs, projection, direction, f"{a} to {b}", "length", lines)

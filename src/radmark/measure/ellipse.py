@@ -38,7 +38,7 @@ def fit_ellipse(points: Many) -> Ellipse | None:
         return None
     middle = points.mean(axis=0)
     size = float(np.sqrt(((points - middle) ** 2).sum(axis=1).mean()))
-    if size == 0:
+    if not 0 < size < math.inf:
         return None
     x, y = ((points - middle) / size).T
     squares = np.column_stack([x * x, x * y, y * y])
@@ -89,11 +89,12 @@ def fit_circle(points: Many) -> tuple[Point, float] | None:
     if np.linalg.matrix_rank(xy, tol=1e-9 * max(1.0, float(np.abs(xy).max()))) < 2:
         return None
     # The algebraic fit, too small on short arcs, is where the geometric one starts.
-    found = np.linalg.lstsq(np.column_stack([2 * xy, np.ones(len(xy))]), (xy**2).sum(axis=1), rcond=None)[0]
+    squares: Many = (xy**2).sum(axis=1)
+    found = np.linalg.lstsq(np.column_stack([2 * xy, np.ones(len(xy))]), squares, rcond=None)[0]
     centre, radius = found[:2], math.sqrt(max(float(found[2] + found[:2] @ found[:2]), 0.0))
     for _ in range(50):
         away = xy - centre
-        distance = np.hypot(*away.T)
+        distance: Many = np.hypot(*away.T)
         if not (distance > 0).all():
             return None
         slopes = np.column_stack([away / distance[:, None], np.ones(len(xy))])

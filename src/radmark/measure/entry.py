@@ -8,13 +8,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from radmark.core.report import Side as Side
 from radmark.measure.geometry import Pelvis, Point
 
 Points = Mapping[str, Point]
 """Points by the names in an entry's `needs`, {s} left as it is."""
 
 Kind = Literal["length", "angle", "percent", "ratio"]
-Side = Literal["left", "right"]
+
+Line = tuple[str, ...]
+"""What is drawn of a measurement, by the names of landmarks: (a, b) is the line from one to the other; (p, a, b) the way from p
+square onto the line through a and b, which is lengthened to where it lands. `RIM_AXIS` and `ELLIPSE_AXIS` are lines, too."""
+
+RIM_AXIS: Line = ("rim",)
+"""The long axis of a cup's ellipse, given by the rim's two ends. Drawn alone it means that ellipse itself."""
+
+ELLIPSE_AXIS: Line = ("ellipse",)
+"""The long axis of the free ellipse through a cup's rim. Drawn alone it means that ellipse itself."""
+
+HORIZON = ("horizon_right", "horizon_left")
+"""In a line, the film's own horizontal, which no landmarks make."""
 
 TEARDROPS = ("teardrop_right", "teardrop_left")
 ISCHIA = ("ischium_right", "ischium_left")
@@ -39,6 +52,7 @@ class Measure:
         line: what it is measured against.
         sign: what a positive value means.
         source: who defined or described it.
+        lines: what it looks like on the film, between landmarks of `needs` and `any_of`.
         notes: what has to be known of every value.
         published: a range from the literature with its source, in words; for the reader, never a verdict.
         frame: the first two `needs` are the teardrops and serve as the pelvis' frame, by its "direction" alone or by its "line"
@@ -47,7 +61,11 @@ class Measure:
         at_least: how many of them there must be.
         draws: standard deviation by so many random draws; 0 by derivatives.
         only: measured on this side alone.
-        always: told of even where a scheme has few of its landmarks: a user asked for it.
+        always: reported even where a scheme has few of its landmarks: a user asked for it.
+        facts: of the film that it rests on, beside those that every measurement rests on; where they are contradicted, so is it.
+
+    Raises:
+        ValueError: a line runs between landmarks that it does not need.
     """
 
     key: str
@@ -59,6 +77,7 @@ class Measure:
     line: str
     sign: str
     source: str
+    lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
     published: str = ""
     frame: Literal["", "direction", "line"] = ""
@@ -67,6 +86,17 @@ class Measure:
     draws: int = 0
     only: Side | None = None
     always: bool = False
+    facts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        between = {name for line in self.lines if line not in (RIM_AXIS, ELLIPSE_AXIS) for name in line}
+        if unknown := between - {*self.needs, *self.any_of}:
+            raise ValueError(f"{self.key} has a line at {min(unknown)}, which it does not need")
+
+
+def feet(line: Line, *points: str) -> tuple[Line, ...]:
+    """A line, and the ways from points square onto it."""
+    return (line, *((point, *line) for point in points))
 
 
 def teardrops(p: Points) -> Pelvis:

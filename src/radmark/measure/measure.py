@@ -1,4 +1,4 @@
-"""Landmarks of one film into results: a number with its unit, points, uncertainty and flags, or why there is none."""
+"""Marks of one film into results: a number with its unit, points, uncertainty and flags, or why there is none."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,22 @@ from typing import Literal
 
 import numpy as np
 
+from radmark.core.finding import Finding, Severity, check, note
 from radmark.core.frame import SpacingSource
-from radmark.core.landmarks import Landmarks
+from radmark.core.marks import Marks
+from radmark.core.report import Result, Side
 from radmark.measure import cup, sanity
 from radmark.measure.catalog import MEASURES
-from radmark.measure.entry import ISCHIA, TEARDROPS, Measure, Side, UncomputableError
+from radmark.measure.entry import (
+    ELLIPSE_AXIS,
+    HORIZON,
+    ISCHIA,
+    RIM_AXIS,
+    TEARDROPS,
+    Line,
+    Measure,
+    UncomputableError,
+)
 from radmark.measure.geometry import Point
 from radmark.measure.scatter import Computed, FloatArray, SdPx, covariance_of, drawn, propagated, scaled
 
@@ -25,64 +36,24 @@ SCALE_SD_PERCENT = 2.5
 """Of millimetres, unless something better is known: what films calibrated by a ball were off by (docs/measurements.md)."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """One measurement of one film.
-
-    Args:
-        key: of the catalog.
-        title: in words.
-        side: of the patient; None where it concerns both.
-        value: None where it could not be computed.
-        unit: mm, px, deg, % or "" (a ratio).
-        sd: standard deviation that follows from the points' own; None where those are not given.
-        points: the landmarks used.
-        line: what it is measured against.
-        sign: what a positive value means.
-        source: of the definition.
-        mm_from: where the millimetres come from; None where there are none in it.
-        flags: what has to be known of this value, in words.
-        missing: landmarks that were not there.
-        reason: why there is no value though all were there.
-        published: a range from the literature, with its source.
-        scale_sd_percent: standard deviation of the millimetres themselves, which is not in `sd`; None where there are none.
-    """
-
-    key: str
-    title: str
-    side: Side | None
-    value: float | None
-    unit: str
-    sd: float | None
-    points: tuple[str, ...]
-    line: str
-    sign: str
-    source: str
-    mm_from: str | None
-    flags: tuple[str, ...]
-    missing: tuple[str, ...] = ()
-    reason: str = ""
-    published: str = ""
-    scale_sd_percent: float | None = None
-
-    @property
-    def words(self) -> str:
-        """ "4.2 ± 0.8 mm", or "not computable: missing [...]"."""
-        if self.value is None:
-            why = f"missing [{', '.join(self.missing)}]" if self.missing else self.reason
-            return f"not computable: {why}"
-        digits = 2 if self.unit == "" and abs(self.value) < 10 else 1
-        spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
-        return f"{self.value:.{digits}f}{spread} {self.unit}".rstrip()
-
-
-_MM_FLAGS = {
-    SpacingSource.DICOM_DETECTOR: "millimetres on the detector; smaller in the patient",
-    SpacingSource.DICOM_GEOMETRY: "millimetres by an assumed depth",
-    SpacingSource.DICOM_UNKNOWN: "nobody says where these are millimetres",
+OF_SOURCE = {
+    SpacingSource.DICOM_DETECTOR: check(
+        "spacing_at_detector", "millimetres on the detector; smaller in the patient", "millimetres"
+    ),
+    SpacingSource.DICOM_GEOMETRY: note(
+        "spacing_assumed_geometry", "millimetres by an assumed depth in the patient", "millimetres"
+    ),
+    SpacingSource.DICOM_UNKNOWN: check(
+        "spacing_of_unknown_calibration",
+        "the file does not say in which plane these millimetres hold",
+        "millimetres",
+    ),
 }
-_UNORIENTED = "orientation unknown: patient's right assumed on the left of the picture"
-_CONTRADICT = "the points contradict each other"
+"""What has to be known of every length, by where its millimetres are from."""
+
+_SQUARE = note("square_pixels_assumed", "square pixels assumed", "pixels")
+_SIDE = "the film's side"
+_INCONSISTENT = "the points are inconsistent (for example, left and right exchanged)"
 
 
 @dataclass(frozen=True)
@@ -98,53 +69,61 @@ class _Film:
     scale_sd_percent: float
     side: Side | None
     reference: Reference
-    flags: tuple[str, ...]
-    mm_flags: tuple[str, ...]
-    findings: sanity.Findings = field(repr=False)
+    findings: tuple[Finding, ...]
+    mm_findings: tuple[Finding, ...]
+    px_findings: tuple[Finding, ...]
+    seen: sanity.Seen = field(repr=False)
+
+    @property
+    def contested(self) -> Finding | None:
+        """Why nobody knows its side, where two sources state two."""
+        return next((f for f in self.findings if f.about == "side" and f.severity is Severity.STOP), None)
 
 
 def measure(
-    landmarks: Landmarks,
+    marks: Marks,
     *,
     sd_px: SdPx | None = None,
     side: Side | None = None,
-    display: Literal["standard", "mirrored", "unknown"] = "unknown",
+    mirrored: bool = False,
     measures: Sequence[Measure] = MEASURES,
     reference: Reference = "inter-teardrop",
     scale_sd_percent: float = SCALE_SD_PERCENT,
-    mm_flags: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
+    mm_findings: Sequence[Finding] = (),
+    px_findings: Sequence[Finding] = (),
 ) -> tuple[Result, ...]:
-    """Everything of the catalog that the landmarks' scheme is about.
+    """Everything of the catalog that the marks' scheme is about. `examine` calls this; nothing is doubted here.
 
     Args:
-        landmarks: of one film, in its own frame. Lengths are millimetres where the frame has a spacing, else pixels.
+        marks: of one film, in its own frame. Lengths are millimetres where the frame has a spacing, else pixels.
         sd_px: standard deviation of a point along each axis, in pixels; one for all, or by name; or how they scatter together.
         side: of a film of one side whose scheme does not say it in its landmarks' names.
-        display: whether the patient's right is on the left of the picture (standard), on its right, or nobody said: then
-            standard is assumed and flagged.
+        mirrored: whether the patient's right is on the right of the picture.
         measures: the catalog.
         reference: the pelvis' line: that of the teardrops, or what stands for it on a film that lacks one.
-        scale_sd_percent: how sure the millimetres are; it is passed on, not added.
-        mm_flags: what else has to be known of the millimetres; for every length.
+        scale_sd_percent: standard deviation of the millimetres in per cent; it is passed on, not added.
+        findings: of the film, for the results that rest on what they are about: pixels and display for every one, the side for
+            those of a film of one side, a fact for the entries that name it. Where one stops, there is no value.
+        mm_findings: of its millimetres, for every length in millimetres.
+        px_findings: why there are none, for every length in pixels.
 
     Raises:
         InputError: a standard deviation is negative or not a number.
     """
     scale, unit = np.ones(2), "px"
-    spacing = landmarks.frame.spacing
+    spacing = marks.frame.spacing
     if spacing is not None:
         scale, unit = np.array([spacing.x_mm, spacing.y_mm]), "mm"
-    if display == "mirrored":
+    if mirrored:
         scale = scale * [-1.0, 1.0]  # x then grows towards the patient's left, as on a standard display
-    there = {name: landmarks.points[k] * scale for k, name in enumerate(landmarks.scheme.names) if landmarks.placed[k]}
+    there = {name: marks.points[k] * scale for k, name in enumerate(marks.scheme.names) if marks.placed[k]}
     covariance_of(sd_px, tuple(there))  # refused here, whether or not anything uses it
-    common = [_UNORIENTED] if display == "unknown" else []
-    if spacing is None:
-        common.append("square pixels assumed")
+    common = [*findings, *([_SQUARE] if spacing is None else [])]
     film = _Film(
-        landmarks.scheme.names, there, sd_px, scale, unit,
-        spacing and spacing.source, scale_sd_percent, side, reference, tuple(common), tuple(mm_flags),
-        sanity.look(landmarks, there, side=side, in_mm=spacing is not None),
+        marks.scheme.names, there, sd_px, scale, unit,
+        spacing and spacing.source, scale_sd_percent, side, reference, tuple(common), tuple(mm_findings), tuple(px_findings),
+        sanity.look(marks, there, side=side, in_mm=spacing is not None),
     )  # fmt: skip
     results = [result for entry in measures for of in _sides(entry, film) if (result := _result(entry, of, film))]
     return _with_box(results)
@@ -187,7 +166,7 @@ def _about(entry: Measure, names: Mapping[str, str], film: _Film) -> bool:
     """Whether a scheme is about a measurement at all: it has most of its landmarks, and not teardrops alone."""
     if entry.always:
         return True
-    needs = [names[key] for key in entry.needs]
+    needs = [names[key] for key in entry.needs if key in names]
     own = [n for n in needs if not n.startswith("teardrop")] or needs
     optional = sum(names[key] in film.names for key in entry.any_of)
     return (
@@ -201,7 +180,8 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
     """None where the scheme is about something else."""
     names = {key: _name(key, side, film) for key in (*entry.needs, *entry.any_of)}
     fixed: dict[str, Point] = {}
-    line, flags = entry.line, [*entry.notes, *film.flags]
+    line, found_so_far = entry.line, [note("definition", words, entry.key) for words in entry.notes]
+    found_so_far += [f for f in film.findings if _concerns(f, entry, side, names, film)]
     if entry.frame and film.reference == "bi-ischial":
         names |= dict(zip(TEARDROPS, ISCHIA, strict=True))
         line = line.replace("inter-teardrop", "bi-ischial")
@@ -209,19 +189,30 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
         if entry.frame == "line":
             return None  # the film's horizontal has a direction and no place
         fixed = dict(zip(TEARDROPS, np.array([[0.0, 0.0], [1.0, 0.0]]), strict=True))
-        names = {key: name for key, name in names.items() if key not in fixed}
+        names = {key: name for key, name in names.items() if key not in fixed}  # drawn as the horizon
         line = line.replace("inter-teardrop line", "horizontal of the film")
-        flags.append("reference not anatomical: the film's horizontal, which is the pelvis' only if it lay level")
-    if not _about(replace(entry, needs=tuple(key for key in entry.needs if key not in fixed)), names, film):
+        found_so_far.append(
+            check(
+                "reference_not_anatomical",
+                "reference not anatomical: the film's horizontal, which is the pelvis' only if it lay level",
+                entry.key,
+            )
+        )
+    if not _about(entry, names, film):
         return None
     used = [key for key in names if key in entry.needs or names[key] in film.there]
     points = tuple(dict.fromkeys(names[key] for key in used))
     missing = _missing(entry, names, side, film)
     value, sd, reason = None, None, ""
-    swapped = next((film.findings.swapped[name] for name in points if name in film.findings.swapped), None)
-    if swapped is not None and not missing:
-        reason = f"{swapped}; mend the names, or say how the film is displayed"
-    elif not missing:
+    swapped = next((film.seen.swapped[name] for name in points if name in film.seen.swapped), None)
+    stopped = next((f for f in found_so_far if f.severity is Severity.STOP), None)
+    if missing:
+        pass
+    elif stopped is not None:
+        reason = stopped.words
+    elif swapped is not None:
+        reason = f"{swapped.words}; correct the names, or say how the film is displayed"
+    else:
         at = np.array([film.there[name] for name in points])
         where = {key: points.index(names[key]) for key in used}
 
@@ -233,24 +224,34 @@ def _result(entry: Measure, side: Side | None, film: _Film) -> Result | None:
         try:
             found = compute(at, s)
             if side is None and entry.by_side and found != compute(at, -s):
-                missing = ("the film's side",)  # without it the sign would be a guess
+                missing = (_SIDE,)  # without it the sign would be a guess
             elif math.isfinite(found):
                 value = found
             else:
-                reason = _CONTRADICT
+                reason = _INCONSISTENT
         except UncomputableError as error:
             reason = str(error)
         if value is not None:
             sd = _sd(entry, lambda xy: compute(xy, s), at, points, film)
+    if (
+        _SIDE in missing and film.contested is not None
+    ):  # it is missing because two of its sources contradict each other
+        missing = tuple(name for name in missing if name != _SIDE)
+        reason = "" if missing else film.contested.words
+        found_so_far.append(film.contested)
     source = film.source if entry.kind == "length" else None
     if source is not None:
-        flags += [*([_MM_FLAGS[source]] if source in _MM_FLAGS else []), *film.mm_flags]
-    flags += _found(entry, points, film.findings)
+        found_so_far += [*([OF_SOURCE[source]] if source in OF_SOURCE else []), *film.mm_findings]
+    elif entry.kind == "length":
+        found_so_far += film.px_findings
+    found_so_far += _seen_of(entry, points, film.seen)
+    if swapped is not None and stopped is None:
+        found_so_far.append(swapped)
     units = {"length": film.unit, "angle": "deg", "percent": "%", "ratio": ""}
     return Result(
         entry.key, entry.title, side, value, units[entry.kind], sd, points, line, entry.sign, entry.source,
-        None if source is None else str(source), tuple(flags), missing, reason, entry.published,
-        None if source is None else film.scale_sd_percent,
+        None if source is None else str(source), tuple(dict.fromkeys(found_so_far)), missing, reason, entry.published,
+        None if source is None else film.scale_sd_percent, _lines(entry, names, points),
     )  # fmt: skip
 
 
@@ -260,21 +261,45 @@ def _missing(entry: Measure, names: Mapping[str, str], side: Side | None, film: 
     if side is None and entry.by_side:
         # The scheme has them with a side, and nobody said which.
         sideless = [names[k] for k in needs if "{s}" in k and k.replace("{s}", "left") in film.names]
-        missing = [name for name in missing if name not in sideless] + ["the film's side"] * bool(sideless)
+        missing = [name for name in missing if name not in sideless] + [_SIDE] * bool(sideless)
     optional = [names[key] for key in entry.any_of]
     if sum(name in film.there for name in optional) < entry.at_least:
         missing += [name for name in optional if name in film.names and name not in film.there]
     return tuple(missing)
 
 
-def _found(entry: Measure, points: Sequence[str], findings: sanity.Findings) -> list[str]:
-    """The flags of geometry that concern a result, each once."""
-    flags = [flag for name in points for flag in findings.of.get(name, ())]
+def _concerns(finding: Finding, entry: Measure, side: Side | None, names: Mapping[str, str], film: _Film) -> bool:
+    """Whether what a film's finding is about matters to a result."""
+    if finding.about == "side":
+        # It names the landmarks that have no side of their own.
+        told = side is not None and side == film.side
+        return told and any("{s}" in key and not name.endswith(_ENDS) for key, name in names.items())
+    return finding.about in ("pixels", "display", *entry.facts)
+
+
+def _lines(entry: Measure, names: Mapping[str, str], points: Sequence[str]) -> tuple[Line, ...]:
+    """An entry's lines between a film's own landmarks, those of the pelvis' line being whatever stands for it."""
+    horizon: Mapping[str, str] = dict(zip(TEARDROPS, HORIZON, strict=True))
+    found: list[Line] = []
+    for line in entry.lines:
+        if line in (RIM_AXIS, ELLIPSE_AXIS):
+            found.append(line)
+            continue
+        own = tuple(names.get(key, horizon.get(key, key)) for key in line)
+        on_itself = len(own) == 3 and own[0] in own[1:]
+        if not on_itself and all(name in points or name in HORIZON for name in own):
+            found.append(own)
+    return tuple(found)
+
+
+def _seen_of(entry: Measure, points: Sequence[str], seen: sanity.Seen) -> list[Finding]:
+    """What the geometry shows that concerns a result, each once."""
+    found = [finding for name in points for finding in seen.of.get(name, ())]
     if entry.frame or any(name in points for name in TEARDROPS):
-        flags += findings.pelvis
+        found += seen.pelvis
     if entry.key.startswith("leg_length"):
-        flags += findings.legs
-    return list(dict.fromkeys(flags))
+        found += seen.legs
+    return list(dict.fromkeys(found))
 
 
 def _sd(entry: Measure, compute: Computed, at: FloatArray, points: Sequence[str], film: _Film) -> float | None:
@@ -293,13 +318,14 @@ def _sd(entry: Measure, compute: Computed, at: FloatArray, points: Sequence[str]
 
 
 def _with_box(results: Sequence[Result]) -> tuple[Result, ...]:
-    """A cup's inclination told how it lies, with the anteversion, to Lewinnek's box: in words, and never as a verdict."""
+    """A cup's inclination with how it lies, with the anteversion, to Lewinnek's box: in words, and never as a verdict."""
     values = {(r.key, r.side): r.value for r in results}
     found: list[Result] = []
     for r in results:
         other = values.get((r.key.replace("inclination", "anteversion"), r.side))
         if r.key in ("cup_inclination", "cup_inclination_ellipse") and r.value is not None and other is not None:
-            found.append(replace(r, flags=(*r.flags, cup.against_lewinnek(r.value, other))))
+            words = cup.against_lewinnek(r.value, other)
+            found.append(replace(r, findings=(*r.findings, note("lewinnek_box", words, r.key))))
         else:
             found.append(r)
     return tuple(found)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radmark.core.landmarks import Landmarks
-from radmark.measure.entry import ISCHIA, TEARDROPS, Side
+from radmark.core.finding import Finding, check, stop
+from radmark.core.marks import Marks
+from radmark.core.report import Side
+from radmark.measure.entry import ISCHIA, TEARDROPS
 from radmark.measure.geometry import Pelvis, Point, signed_angle_deg
 
 BORDER_PERCENT = 1.0
@@ -47,36 +49,43 @@ _LATERAL = (
 
 
 @dataclass(frozen=True)
-class Findings:
-    """In words.
+class Seen:
+    """What the geometry shows.
 
     Args:
         of: landmark -> what is odd about it; for every result that uses it.
-        swapped: landmark -> why no number may rest on it: right and left look swapped.
+        swapped: landmark -> why no number may rest on it: right and left look exchanged.
         pelvis: how the pelvis lies; for every result on the pelvis' frame.
         legs: how the legs lie; for leg lengths.
     """
 
-    of: Mapping[str, tuple[str, ...]]
-    swapped: Mapping[str, str]
-    pelvis: tuple[str, ...]
-    legs: tuple[str, ...]
+    of: Mapping[str, tuple[Finding, ...]]
+    swapped: Mapping[str, Finding]
+    pelvis: tuple[Finding, ...]
+    legs: tuple[Finding, ...]
+
+    @property
+    def all(self) -> tuple[Finding, ...]:
+        """Each once."""
+        of = (finding for findings in self.of.values() for finding in findings)
+        return tuple(dict.fromkeys((*self.swapped.values(), *of, *self.pelvis, *self.legs)))
 
 
-def look(landmarks: Landmarks, there: Mapping[str, Point], *, side: Side | None, in_mm: bool) -> Findings:
+def look(marks: Marks, there: Mapping[str, Point], *, side: Side | None, in_mm: bool) -> Seen:
     """Compare the landmarks with each other and with the picture's border.
 
     Args:
-        landmarks: of one film.
+        marks: of one film.
         there: those that are placed, in millimetres or square pixels, the patient's right on the left.
         side: of a film of one side.
         in_mm: whether these are millimetres.
     """
-    odd: defaultdict[str, list[str]] = defaultdict(list)
-    for name in _at_border(landmarks):
-        odd[name].append(f"{name} lies within {BORDER_PERCENT:g} % of the picture's border")
+    odd: defaultdict[str, list[Finding]] = defaultdict(list)
+    for name in _at_border(marks):
+        odd[name].append(check("at_border", f"{name} lies within {BORDER_PERCENT:g} % of the picture's border", name))
     frame, swapped = _frame(there), _swapped(there)
-    order = {} if len(swapped) == len(there) else there  # an order of what is swapped as a whole says nothing new
+    # An order of what is swapped as a whole says nothing new.
+    order: Mapping[str, Point] = {} if len(swapped) == len(there) else there
     for upper, lower, _ in _pairs(_ABOVE, order, side):
         if frame.up(there[upper]) <= frame.up(there[lower]):
             _say(odd, upper, lower, "above")
@@ -85,21 +94,20 @@ def look(landmarks: Landmarks, there: Mapping[str, Point], *, side: Side | None,
             _say(odd, outer, inner, "lateral of")
     axis = [there.get(f"tibial_shaft_{end}") for end in ("proximal", "distal")]
     if in_mm and axis[0] is not None and axis[1] is not None and np.hypot(*(axis[1] - axis[0])) < TIBIAL_AXIS_MM:
-        odd["tibial_plateau_posterior"].append(
-            f"the tibial axis is shorter than {TIBIAL_AXIS_MM:g} mm (sage 23259671251335982)"
-        )
-    return Findings({k: tuple(v) for k, v in odd.items()}, swapped, _pelvis(there), _legs(there, frame))
+        words = f"the tibial axis is shorter than {TIBIAL_AXIS_MM:g} mm (sage 23259671251335982)"
+        odd["tibial_plateau_posterior"].append(check("short_tibial_axis", words, "tibial_plateau_posterior"))
+    return Seen({k: tuple(v) for k, v in odd.items()}, swapped, _pelvis(there), _legs(there, frame))
 
 
-def _say(odd: defaultdict[str, list[str]], one: str, other: str, how: str) -> None:
+def _say(odd: defaultdict[str, list[Finding]], one: str, other: str, how: str) -> None:
     for name in (one, other):
-        odd[name].append(f"contradicts anatomy: {one} does not lie {how} {other}")
+        odd[name].append(check("contradicts_anatomy", f"contradicts anatomy: {one} does not lie {how} {other}", one))
 
 
-def _at_border(landmarks: Landmarks) -> Iterator[str]:
-    size = np.array([landmarks.frame.width, landmarks.frame.height])
-    share = np.minimum(landmarks.points + 0.5, size - 0.5 - landmarks.points) / size
-    for name, placed, near in zip(landmarks.scheme.names, landmarks.placed, share.min(axis=1), strict=True):
+def _at_border(marks: Marks) -> Iterator[str]:
+    size = np.array([marks.frame.width, marks.frame.height])
+    share = np.minimum(marks.points + 0.5, size - 0.5 - marks.points) / size
+    for name, placed, near in zip(marks.scheme.names, marks.placed, share.min(axis=1), strict=True):
         if placed and near < BORDER_PERCENT / 100:
             yield name
 
@@ -125,38 +133,41 @@ def _pairs(
                 yield one, other, s
 
 
-def _swapped(there: Mapping[str, Point]) -> dict[str, str]:
+def _swapped(there: Mapping[str, Point]) -> dict[str, Finding]:
     both = [stem for stem in _SIDED if f"{stem}_right" in there and f"{stem}_left" in there]
     wrong = [stem for stem in both if there[f"{stem}_right"][0] > there[f"{stem}_left"][0]]
     stems = both if 2 * len(wrong) > len(both) else wrong
     if not stems:
         return {}
-    why = f"right and left look swapped, {wrong[0]}_right lies to the patient's left of {wrong[0]}_left"
+    words = f"right and left look swapped, {wrong[0]}_right lies to the patient's left of {wrong[0]}_left"
+    why = stop("sides_swapped", words, "side")
     if stems is both:  # the whole film: everything with a side is in doubt
         return dict.fromkeys(there, why)
     return {f"{stem}_{side}": why for stem in stems for side in ("right", "left")}
 
 
-def _pelvis(there: Mapping[str, Point]) -> tuple[str, ...]:
+def _pelvis(there: Mapping[str, Point]) -> tuple[Finding, ...]:
     if not all(name in there for name in TEARDROPS):
         return ()
     across = there["teardrop_left"] - there["teardrop_right"]
-    found: list[str] = []
+    found: list[Finding] = []
     slope = signed_angle_deg(np.array([1.0, 0.0]), across)
     if abs(slope) > OBLIQUITY_DEG:
-        found.append(f"pelvic obliquity {slope:.1f} degrees, more than {OBLIQUITY_DEG:g} (unverified threshold)")
+        words = f"pelvic obliquity {slope:.1f} degrees, more than {OBLIQUITY_DEG:g} (unverified threshold)"
+        found.append(check("pelvis_oblique", words, "pelvis"))
     ends = [there.get(name) for name in ("sacrococcygeal_junction", "pubic_symphysis")]
     if ends[0] is not None and ends[1] is not None and across.any():
         share = float((ends[0] - ends[1]) @ across / (across @ across))
         if abs(share) > ROTATION_SHARE:
-            found.append(
+            words = (
                 f"pelvis looks rotated: sacrum against symphysis {share:.2f} of the inter-teardrop distance, "
                 f"more than {ROTATION_SHARE:g} (unverified threshold)"
             )
+            found.append(check("pelvis_rotated", words, "pelvis"))
     return tuple(found)
 
 
-def _legs(there: Mapping[str, Point], frame: Pelvis) -> tuple[str, ...]:
+def _legs(there: Mapping[str, Point], frame: Pelvis) -> tuple[Finding, ...]:
     leans: list[float] = []
     for side, s in (("right", -1), ("left", 1)):
         top, bottom = (there.get(f"femoral_shaft_{end}_{side}") for end in ("proximal", "distal"))
@@ -167,7 +178,8 @@ def _legs(there: Mapping[str, Point], frame: Pelvis) -> tuple[str, ...]:
     apart = abs(leans[0] - leans[1])
     if apart <= LEGS_DEG:
         return ()
-    return (
+    words = (
         f"the legs' abduction differs by {apart:.1f} degrees, more than {LEGS_DEG:g} (unverified threshold): "
-        "leg lengths are unsure",
+        "leg lengths are uncertain"
     )
+    return (check("legs_abducted_unequally", words, "legs"),)

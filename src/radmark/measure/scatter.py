@@ -52,7 +52,7 @@ def covariance_of(scatter: SdPx | None, names: Sequence[str]) -> FloatArray | No
     for name, sd in zip(names, sds, strict=True):
         if sd is not None and not (math.isfinite(sd) and sd >= 0):
             raise InputError(
-                f"the standard deviation of {name} is no number of pixels", value=sd, remedy="Give 0 or more pixels"
+                f"the standard deviation of {name} is not a number of pixels", value=sd, remedy="Give 0 or more pixels"
             )
     known = [sd for sd in sds if sd is not None]
     return np.diag(np.repeat(np.square(known), 2)) if len(known) == len(names) else None
@@ -118,7 +118,7 @@ def _of_errors(file: Path) -> Scatter:
                     by_name[name][image] = (float(dx), float(dy))
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise InputError(
-            "this is no errors.csv of `radmark evaluate`", file=file, remedy="Give the one in its report's folder"
+            "this is not the errors.csv of `radmark evaluate`", file=file, remedy="Give the one in its report's folder"
         ) from error
     names = tuple(name for name, errors in by_name.items() if len(errors) >= FEWEST)
     images = sorted({image for name in names for image in by_name[name]})
@@ -144,5 +144,7 @@ def _of_metrics(file: Path) -> dict[str, float]:
         return {name: float(px) / _RAYLEIGH_MEDIAN for name, px, n in rows if px is not None and n >= FEWEST}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            "this is no metrics.json of `radmark evaluate`", file=file, remedy="Give the one in its report's folder"
+            "this is not the metrics.json of `radmark evaluate`",
+            file=file,
+            remedy="Give the one in its report's folder",
         ) from error
