@@ -1,19 +1,17 @@
-"""Landmarks over a radiograph: a red cross where the model put them, a blue ring where the reader did (Figure 1)."""
+"""Marks over a film: a red cross where the model put them, a blue ring where the reader did (Figure 1)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from radmark import RESEARCH_USE, __version__
-from radmark.core import Frame, Landmarks, Radiograph
-from radmark.core.frame import FloatArray
-from radmark.io.dicom import FLAGS
-from radmark.io.dicom_result import SPACING_WORDS, Reported
+from radmark.core import Film, Frame, Marks
+from radmark.core.frame import SPACING_WORDS, FloatArray
+from radmark.io.dicom_result import Reported, author_words
 
 PREDICTION = (255, 69, 58)
 TRUTH = (64, 156, 255)
@@ -43,15 +41,15 @@ class Region(NamedTuple):
         return cls(x - half, y - half, x + half + 1, y + half + 1)
 
 
-def display_pixels(radiograph: Radiograph, region: Region | None = None) -> NDArray[np.uint8]:
+def display_pixels(film: Film, region: Region | None = None) -> NDArray[np.uint8]:
     """(H, W) uint8 for the eye: the 0.5th to the 99.5th percentile of the gray values, stretched to 0 … 255.
 
     Clipping the tails keeps a lead letter or a burnt-out corner from making the rest dark. A region is stretched by its
     own gray values, so a detail inside bright bone shows. A constant picture becomes black.
     """
-    left, top, right, bottom = region or Region.whole(radiograph.frame)
+    left, top, right, bottom = region or Region.whole(film.frame)
     shown = np.zeros((bottom - top, right - left), np.uint8)
-    pixels = radiograph.pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].astype(np.float32)
+    pixels = film.pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].astype(np.float32)
     if not pixels.size:
         return shown
     low, high = np.percentile(pixels, (0.5, 99.5))
@@ -67,31 +65,31 @@ def display_pixels(radiograph: Radiograph, region: Region | None = None) -> NDAr
 
 
 def overlay(
-    radiograph: Radiograph,
-    truth: Landmarks | None,
-    prediction: Landmarks | None,
+    film: Film,
+    truth: Marks | None,
+    prediction: Marks | None,
     *,
     region: Region | None = None,
     long_side: int = 1024,
     names: bool = False,
 ) -> Image.Image:
-    """The radiograph as an RGB picture with its landmarks: prediction red, truth blue, a thin line between the two.
+    """The film as an RGB picture with its landmarks: prediction red, truth blue, a thin line between the two.
 
-    Markers have the size of the picture, not of the film: they are as legible on a thumbnail as on a full radiograph.
+    Markers have the size of the picture, not of the film: they are as legible on a thumbnail as on a full film.
 
     Args:
-        radiograph: the picture.
-        truth: what the reader marked, in the radiograph's frame.
-        prediction: what the model placed, in the radiograph's frame.
+        film: the picture.
+        truth: what the reader marked, in the film's frame.
+        prediction: what the model placed, in the film's frame.
         region: the part to show; all of it where not given.
         long_side: of the result, in pixels; small pictures are enlarged to it.
         names: write each landmark's name beside its marker.
     """
-    shown = region or Region.whole(radiograph.frame)
+    shown = region or Region.whole(film.frame)
     width, height = shown.right - shown.left, shown.bottom - shown.top
     scale = long_side / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = Image.fromarray(display_pixels(radiograph, shown))
+    picture = Image.fromarray(display_pixels(film, shown))
     shrinking = size[0] < width
     picture = picture.resize(size, Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC).convert("RGBA")
     # Each axis by the scale it really got: the sides were rounded to whole pixels.
@@ -124,37 +122,31 @@ _SAID = ("spacing_at_detector", "spacing_assumed_geometry", "spacing_of_unknown_
 
 
 def annotated(
-    radiograph: Radiograph,
-    landmarks: Landmarks,
-    measurements: Sequence[Reported],
-    *,
-    model: str,
-    remarks: Sequence[str] = (),
+    film: Film, marks: Marks, measurements: Sequence[Reported], *, remarks: Sequence[str] = ()
 ) -> Image.Image:
-    """A film of its own size with everything that was found on it, and beside it the numbers and what they rest on.
+    """A film of its own size with everything that was found on it, and beside it the numbers and where they come from.
 
     The film's top left pixel is the picture's. A measurement's line has its colour and its number in the list. A bar shows
     millimetres where the film has any.
 
     Args:
-        radiograph: the film.
-        landmarks: on its frame.
+        film: the film.
+        marks: on its frame, with the millimetres that were used.
         measurements: on its frame.
-        model: name and version of what placed the points.
         remarks: what else has to be known of all of it, in words.
     """
-    frame = radiograph.frame
+    frame = marks.frame
     larger = -(-_SMALLEST // max(frame.width, frame.height))
     to_picture = _Map(np.zeros(2, np.int64), np.full(2, float(larger)))
-    film = Image.fromarray(display_pixels(radiograph))
+    picture = Image.fromarray(display_pixels(film))
     if larger > 1:
-        film = film.resize((frame.width * larger, frame.height * larger), Image.Resampling.BICUBIC)
-    film = film.convert("RGB")
-    text_px = max(12, round(max(film.size) / 72))
+        picture = picture.resize((frame.width * larger, frame.height * larger), Image.Resampling.BICUBIC)
+    picture = picture.convert("RGB")
+    text_px = max(12, round(max(picture.size) / 72))
     font = _font(text_px)
-    pen = ImageDraw.Draw(film)
+    pen = ImageDraw.Draw(picture)
     thin = max(2, text_px // 8)
-    placed = {name: tuple(to_picture(point).tolist()) for name, point in _placed(landmarks).items()}
+    placed = {name: tuple(to_picture(point).tolist()) for name, point in _placed(marks).items()}
     arm = text_px * 0.55
     taken = [(x - arm, y - arm, x + arm, y + arm) for x, y in placed.values()]
 
@@ -170,29 +162,31 @@ def annotated(
             pen.rectangle((x - a, y - half, x + a, y + half), fill=colour)
             pen.rectangle((x - half, y - a, x + half, y + a), fill=colour)
     for name, (x, y) in placed.items():
-        _write(pen, name.replace("_", " "), (x, y), font, text_px, "white", taken, film.size)
+        _write(pen, name.replace("_", " "), (x, y), font, text_px, "white", taken, picture.size)
     for k, m in enumerate(measurements):
         middle = _drawn(m)[-1].mean(axis=0)
-        _write(pen, str(k + 1), tuple(to_picture(middle)), font, text_px, LINES[k % len(LINES)], taken, film.size)
-    _draw_bar(pen, film.size, frame, larger, font, text_px)
+        _write(pen, str(k + 1), tuple(to_picture(middle)), font, text_px, LINES[k % len(LINES)], taken, picture.size)
+    _draw_bar(pen, picture.size, frame, larger, font, text_px)
 
     mm = "lengths in pixels" if frame.spacing is None else f"mm: {SPACING_WORDS[frame.spacing.source]}"
     foot = [
         *remarks,
         RESEARCH_USE,
-        f"radmark {__version__}, {model}",
+        f"radmark {__version__}, {author_words(marks)}",
         mm,
-        *(FLAGS[f] for f in radiograph.flags if f not in _SAID),
+        *(f.words for f in film.findings if f.code not in _SAID and f.words not in remarks),
     ]
-    panel = _panel(measurements, foot, film.height, font, text_px)
-    picture = Image.new("RGB", (film.width + panel.width, max(film.height, panel.height)), _PANEL)
-    picture.paste(film, (0, 0))
-    picture.paste(panel, (film.width, 0))
-    return picture
+    panel = _panel(measurements, foot, picture.height, font, text_px)
+    whole = Image.new("RGB", (picture.width + panel.width, max(picture.height, panel.height)), _PANEL)
+    whole.paste(picture, (0, 0))
+    whole.paste(panel, (picture.width, 0))
+    return whole
 
 
 def _font(text_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """matplotlib's, which knows degrees and the names of other countries; Pillow's own does not."""
+    import matplotlib as mpl  # here: it is slow to import, and most outputs are no pictures
+
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), text_px)
 
 
@@ -317,7 +311,7 @@ class _Map(NamedTuple):
         return (points - self.corner + 0.5) * self.scale * finer - 0.5
 
 
-def _placed(landmarks: Landmarks | None) -> dict[str, FloatArray]:
+def _placed(landmarks: Marks | None) -> dict[str, FloatArray]:
     if landmarks is None:
         return {}
     return {
@@ -328,7 +322,7 @@ def _placed(landmarks: Landmarks | None) -> dict[str, FloatArray]:
 
 
 def _draw_markers(
-    image: Image.Image, to_picture: _Map, truth: Landmarks | None, prediction: Landmarks | None, *, radius: float
+    image: Image.Image, to_picture: _Map, truth: Marks | None, prediction: Marks | None, *, radius: float
 ) -> None:
     """Lines first, then rings, then crosses; each with a dark edge, because bone is as bright as the markers."""
     pen = ImageDraw.Draw(image)
@@ -360,7 +354,7 @@ def _spot(to_picture: _Map, point: FloatArray) -> tuple[int, int]:
 
 
 def _draw_names(
-    picture: Image.Image, to_picture: _Map, truth: Landmarks | None, prediction: Landmarks | None, *, text_px: int
+    picture: Image.Image, to_picture: _Map, truth: Marks | None, prediction: Marks | None, *, text_px: int
 ) -> None:
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(text_px)
