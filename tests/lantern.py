@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from radmark.core import Frame, Landmarks, Radiograph, Scheme
-from radmark.core.prediction import Prediction
+from radmark.core import Film, Frame, Marks, Scheme
+from radmark.core.marks import Model
 
 NAMES = ("teardrop_right", "teardrop_left", "lesser_trochanter_right", "lesser_trochanter_left")
 OFFSETS = np.array([[0.0, 0.0], [20.0, 0.0], [-2.0, 13.0], [22.0, 10.0]])
 """From the brightest pixel to each landmark: the right leg is 3 px longer."""
+AUTHOR = Model("0" * 64, "lantern")
 
 
 class Lantern:
@@ -30,19 +31,17 @@ class Lantern:
         self.batch_size = batch_size
         self.wait_s = wait_s
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        return self.locate([self.prepare(name, radiograph)])[0]
+    def __call__(self, film: Film) -> Marks:
+        return self.locate([self.prepare(film)])[0]
 
-    def prepare(self, name: str, radiograph: Radiograph) -> tuple[str, Frame, np.ndarray]:
-        y, x = np.unravel_index(int(radiograph.pixels.argmax()), radiograph.pixels.shape)
-        return name, radiograph.frame, np.array([float(x), float(y)])
+    def prepare(self, film: Film) -> tuple[str, Frame, np.ndarray]:
+        y, x = np.unravel_index(int(film.pixels.argmax()), film.pixels.shape)
+        return film.name, film.frame, np.array([float(x), float(y)])
 
-    def locate(self, prepared: Sequence[tuple[str, Frame, np.ndarray]]) -> list[Prediction]:
+    def locate(self, prepared: Sequence[tuple[str, Frame, np.ndarray]]) -> list[Marks]:
         time.sleep(self.wait_s)
-        return [
-            Prediction(name, Landmarks.present(self.scheme, frame, at + OFFSETS), np.full(4, 0.5))
-            for name, frame, at in prepared
-        ]
+        by = {"author": AUTHOR, "confidence": np.full(4, 0.5)}
+        return [Marks.present(self.scheme, frame, at + OFFSETS, film=name, **by) for name, frame, at in prepared]
 
 
 def picture(x: int, y: int, width: int = 64, height: int = 48, suffix: str = "PNG") -> bytes:

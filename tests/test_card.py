@@ -2,21 +2,28 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from radmark import cli
 from radmark.card import data_card, data_card_markdown, data_facts, groups, text
-from radmark.core import Case, Frame, Landmarks, Scheme, Spacing, SpacingSource, State
+from radmark.core import Film, Frame, Marked, Marks, Scheme, Spacing, SpacingSource, State
+from radmark.core.marks import Reader
 
 SCHEME = Scheme.from_names(("a", "b"), "two")
 
 
-def case(i: int, states: tuple[int, int], *, spacing: Spacing | None = None, **attributes: str) -> Case:
+def marked(
+    i: int, states: tuple[int, int], *, spacing: Spacing | None = None, reader: str | None = None, **attributes: str
+) -> Marked:
     points = np.where(np.array(states)[:, None] <= State.OCCLUDED, [[1.0, 2.0], [3.0, 4.0]], np.nan)
-    landmarks = Landmarks(SCHEME, Frame(40 + i % 2, 30, spacing), points, np.array(states))
-    return Case(f"Doe-{i}.png", Path(f"Doe-{i}.png"), landmarks, f"p{i // 2}", "train" if i < 2 else "test", attributes)
+    name, size = f"Doe-{i}.png", (40 + i % 2, 30)
+    film = Film(name, size, spacing, part="train" if i < 2 else "test", attributes=attributes)
+    author = None if reader is None else Reader(reader)
+    marks = Marks(SCHEME, Frame(*size, spacing), points, np.array(states), film=name, author=author)
+    return Marked(film.stated(patient=f"p{i // 2}"), marks)
 
 
 def test_words_are_groups_and_an_empty_cell_is_not_stated() -> None:
@@ -50,8 +57,9 @@ def test_other_numbers_are_groups_as_they_stand_or_quarters_of_the_images() -> N
     ],
 )
 def test_what_tells_patients_apart_is_counted_and_never_shown(column: str, values: list[str]) -> None:
-    cases = [case(i, (0, 0), **{column: value}) for i, value in enumerate(values)]
-    data = data_facts(cases, SCHEME)
+    told: list[dict[str, Any]] = [{column: value} for value in values]
+    rows = [marked(i, (0, 0), **attributes) for i, attributes in enumerate(told)]
+    data = data_facts(rows, SCHEME)
     assert data["attributes"][column] == {"distinct": len(set(values)), "missing": 0, "groups": None}
     card = data_card(data, SCHEME, {})
     for written in (json.dumps(card), data_card_markdown(card)):
@@ -61,12 +69,12 @@ def test_what_tells_patients_apart_is_counted_and_never_shown(column: str, value
 
 def test_images_patients_states_spacing_and_parts_are_counted() -> None:
     table = Spacing(0.1, 0.2, SpacingSource.TABLE)
-    cases = [
-        case(0, (0, 1), spacing=table, reader="R1", sex="F"),
-        case(1, (0, 2), spacing=table, reader="R1", sex="F"),
-        case(2, (0, 3), reader="R2"),
+    rows = [
+        marked(0, (0, 1), spacing=table, reader="R1", sex="F"),
+        marked(1, (0, 2), spacing=table, reader="R1", sex="F"),
+        marked(2, (0, 3), reader="R2"),
     ]
-    data = data_facts(cases, SCHEME)
+    data = data_facts(rows, SCHEME)
     assert (data["images"], data["patients"], data["patients_stated"]) == (3, 2, True)
     assert data["sizes_px"] == [{"width": 40, "height": 30, "images": 2}, {"width": 41, "height": 30, "images": 1}]
     assert data["spacing_sources"] == {"table": 2, "not stated": 1}

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from radmark.check import Report, check_dataset
+import dicom_files
+from radmark.check import Checked, check_dataset
 from radmark.core import Spacing, SpacingSource
-from radmark.io import Finding
+from radmark.io import Problem
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 
@@ -50,8 +52,8 @@ def sound_rows() -> Rows:
 
 
 @pytest.fixture
-def check(folder: Path) -> Callable[..., Report]:
-    def write_and_check(rows: Rows, **options: object) -> Report:
+def check(folder: Path) -> Callable[..., Checked]:
+    def write_and_check(rows: Rows, **options: Any) -> Checked:
         table = folder / "points.csv"
         table.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
         return check_dataset(table, folder / "images", **options)
@@ -59,13 +61,13 @@ def check(folder: Path) -> Callable[..., Report]:
     return write_and_check
 
 
-def brief(findings: tuple[Finding, ...]) -> list[tuple[str, int | None]]:
-    return [(finding.kind, finding.cause.row) for finding in findings]
+def brief(problems: tuple[Problem, ...]) -> list[tuple[str, int | None]]:
+    return [(problem.kind, problem.cause.row) for problem in problems]
 
 
 def test_a_sound_data_set_is_counted_and_nothing_is_found(check, folder):
     report = check(sound_rows())
-    assert report.findings == ()
+    assert report.problems == ()
     assert (report.n_rows, report.n_images, report.n_patients) == (6, 6, 6)
     assert report.parts == {"train": 4, "test": 2}
     assert report.sizes == {(100, 80): 6}
@@ -103,7 +105,7 @@ FAULTS: dict[str, tuple[Callable[[Rows], object], str, str, int | None, str]] = 
     "a wrong size": (first_is(image_width="99"), "error", "image-size", 2, "0.png is 100 wide and 80 high, not 99"),
     "a point outside": (first_is(sacrum_y="80"), "error", "outside-image", 2, "sacrum lies outside"),
     "a wrong count": (first_is(n_landmarks="4"), "error", "point-count", 2, "columns for 3 landmarks"),
-    "a film twice": (lambda rows: rows.append(rows[0]), "error", "duplicate-name", 8, "stands in row 2 already"),
+    "a film twice": (lambda rows: rows.append(rows[0]), "error", "duplicate-name", 8, "is in row 2 already"),
     "a patient in two parts": (
         first_is(patient_id="P5"), "error", "parted-patient", 7, "patient P5 is in part train (0.png) and in part test",
     ),
@@ -143,20 +145,40 @@ def test_a_fault_is_found_where_it_is(check, spoil, severity, kind, row, words):
     rows = sound_rows()
     spoil(rows)
     report = check(rows)
-    (finding,) = [finding for finding in report.findings if finding.kind == kind][:1]
+    (finding,) = [finding for finding in report.problems if finding.kind == kind][:1]
     assert (finding.severity, finding.cause.row) == (severity, row)
     assert words in finding.cause.problem
     assert finding.cause.remedy
     assert str(finding.cause) in report.as_text()
-    only_this = {(finding.kind, finding.severity) for finding in report.findings} - {("no-annotation", "warning")}
+    only_this = {(finding.kind, finding.severity) for finding in report.problems} - {("no-annotation", "warning")}
     assert only_this <= {(kind, severity), ("spacing", "warning")}
 
 
 def test_names_of_one_side_only_are_noticed(check):
     rows = [{key.replace("hip_left", "hip_lft"): cell for key, cell in row.items()} for row in sound_rows()]
-    (finding,) = check(rows).findings
+    (finding,) = check(rows).problems
     assert finding.kind == "one-sided"
     assert "hip_right has a side and no partner" in str(finding)
+
+
+def test_sides_that_are_written_another_way_are_noticed(check):
+    rows = [
+        {key.replace("hip_left", "hipL").replace("hip_right", "hipR"): c for key, c in row.items()}
+        for row in sound_rows()
+    ]
+    (problem,) = check(rows).problems
+    assert problem.kind == "one-sided"
+    assert "hipR, hipL look like two sides of one landmark" in str(problem)
+
+
+def test_a_table_and_a_film_that_contradict_each_other_are_noticed(check, folder):
+    pixels = np.random.default_rng(9).integers(0, 4096, (80, 100)).astype(np.uint16)
+    dicom_files.film(folder / "images/6.dcm", pixels, ImageLaterality="R")
+    rows = [{**row, "side": ""} for row in sound_rows()]
+    rows.append({**rows[5], "image_name": "6.dcm", "side": "left"})
+    (problem,) = [problem for problem in check(rows).problems if "contradicted" in problem.kind]
+    assert (problem.severity, problem.kind, problem.cause.row) == ("warning", "side_contradicted", 8)
+    assert "the table says left, the header says right" in problem.cause.problem
 
 
 def test_broken_films_are_found_by_decoding_them(check, folder):
@@ -188,7 +210,7 @@ def test_one_picture_under_two_names_leaks_unless_it_is_one_patients(check, fold
     (folder / "images/1.png").write_bytes((folder / "images/0.png").read_bytes())
     rows = sound_rows()
     rows[1].update(cells)
-    (finding,) = check(rows).findings
+    (finding,) = check(rows).problems
     assert (finding.severity, finding.kind, finding.cause.row) == (severity, "same-picture", 2)
     assert words in finding.cause.problem
 
@@ -197,7 +219,7 @@ def test_absent_by_a_click_in_the_corner_is_counted_as_absent(check):
     rows = sound_rows()
     rows[0].update(sacrum_x="1", sacrum_y="2")
     report = check(rows, absent_corner_px=5)
-    assert report.findings == ()
+    assert report.problems == ()
     count = report.landmarks["sacrum"]
     assert (count.placed, count.absent, count.not_annotated) == (5, 1, 0)
     assert "sacrum: placed in 5, absent in 1, not annotated in 0" in report.as_text()

@@ -17,8 +17,9 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import highdicom
 import numpy as np
@@ -27,8 +28,9 @@ import torch
 
 from dicom_files import film
 from radmark import __version__, cli
-from radmark.config import Config, read_recipe, shipped_recipes, to_toml
-from radmark.io import read_dataset, read_image
+from radmark.config import Config, names_of, read_recipe, to_toml
+from radmark.core.errors import InputError
+from radmark.io import read_dataset, read_film
 
 COMMANDS = (
     "demo",
@@ -40,6 +42,7 @@ COMMANDS = (
     "predict",
     "export",
     "measure",
+    "report",
     "agree",
     "convert",
     "pacs",
@@ -48,6 +51,7 @@ COMMANDS = (
     "benchmark",
     "registry",
 )
+RECIPES = names_of(resources.files("radmark") / "recipes")
 HEAVY = ("lightning_fabric", "matplotlib", "numpy", "scipy", "segmentation_models_pytorch", "torch", "torchvision")
 RECIPE = """
 [data]
@@ -265,11 +269,11 @@ def test_the_predicted_table_is_read_back_as_annotations(walk: Walk, tmp_path: P
     works("predict", walk.run, walk.unseen / "images", "--out", tmp_path / "points.csv", "--spacing-mm", "0.25,0.5")
     again = read_dataset(tmp_path / "points.csv", walk.unseen / "images")
     rows = table(tmp_path / "points.csv")
-    assert [case.name for case in again.cases] == [row["image_name"] for row in rows]
-    for case, row in zip(again.cases, rows, strict=True):
-        for name, (x, y) in zip(again.scheme.names, case.landmarks.points.tolist(), strict=True):
+    assert [case.film.name for case in again.rows] == [row["image_name"] for row in rows]
+    for case, row in zip(again.rows, rows, strict=True):
+        for name, (x, y) in zip(again.scheme.names, case.marks.points.tolist(), strict=True):
             assert (x, y) == (float(row[f"{name}_x"]), float(row[f"{name}_y"]))
-        spacing = case.landmarks.frame.spacing
+        spacing = case.marks.frame.spacing
         assert spacing is not None
         assert (spacing.x_mm, spacing.y_mm) == (0.25, 0.5)
 
@@ -295,14 +299,14 @@ def test_a_dicom_study_becomes_structured_reports_with_the_points_of_the_table(w
     study = tmp_path / "study"
     study.mkdir()
     for i, source in enumerate(sorted((walk.unseen / "images").iterdir())[:2]):
-        film(study / f"IM{i:04}", read_image(source).pixels, bits=16, PixelSpacing=[0.2, 0.2])
+        film(study / f"IM{i:04}", read_film(source).pixels, bits=16, PixelSpacing=[0.2, 0.2])
     works("predict", walk.run, study, "--out", tmp_path / "points.csv")
     works("predict", walk.run, study, "--out", tmp_path / "reports", "--format", "dcm")
     works("predict", walk.run, study / "IM0001", "--out", tmp_path / "one.dcm")
     reports = [tmp_path / "reports" / f"IM{i:04}.sr.dcm" for i in range(2)] + [tmp_path / "one.dcm"]
     rows = table(tmp_path / "points.csv")
     for file, row in zip(reports, [*rows, rows[1]], strict=True):
-        groups = highdicom.sr.srread(file).content.get_planar_roi_measurement_groups()
+        groups = cast("Any", highdicom.sr.srread(file).content).get_planar_roi_measurement_groups()
         found = {group.finding_type.meaning.replace(" ", "_"): group.roi.value[0] for group in groups}
         for name in landmark_names(rows):
             assert found[name] - 0.5 == pytest.approx([float(row[f"{name}_x"]), float(row[f"{name}_y"])], abs=2e-3)
@@ -488,14 +492,25 @@ def test_the_version_is_told() -> None:
 # ---- settings ---------------------------------------------------------------------------------------------------------
 
 SETTINGS = [
-    (section.name, setting) for section in dataclasses.fields(Config) for setting in dataclasses.fields(section.type)
+    (section.name, setting)
+    for section in dataclasses.fields(Config)
+    for setting in dataclasses.fields(cast("type[Any]", section.type))
 ]
 
 
-def other_value(kind: Any, value: Any) -> Any:
+def changed(recipe: Config, section: str, name: str, value: Any) -> Config | None:
+    """The recipe with another value; None where it does not go with the rest."""
+    try:
+        return dataclasses.replace(recipe, **{section: dataclasses.replace(getattr(recipe, section), **{name: value})})
+    except InputError:
+        return None
+
+
+def other_value(kind: Any, value: Any, recipe: Config, section: str, name: str) -> Any:
     """A valid value that a setting does not have yet."""
     if get_origin(kind) is Literal:
-        return next(choice for choice in get_args(kind) if choice != value)
+        others = [choice for choice in get_args(kind) if choice != value]
+        return next((choice for choice in others if changed(recipe, section, name, choice)), others[0])
     if kind is bool:
         return not value
     if kind is int:
@@ -518,7 +533,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         configs.append(config)
         return types.SimpleNamespace(epoch=0, facts={"history": [row]})
 
-    monkeypatch.setattr("radmark.train.loop.train", train)
+    monkeypatch.setattr("radmark.training.loop.train", train)
     return configs
 
 
@@ -526,19 +541,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 def test_every_setting_is_a_flag_that_changes_it_and_nothing_else(
     walk: Walk, asked: list[Config], tmp_path: Path, section: str, setting: "dataclasses.Field[Any]"
 ) -> None:
-    recipe = read_recipe(str(walk.recipe))
-    value = other_value(setting.type, getattr(getattr(recipe, section), setting.name))
+    recipe, also = read_recipe(str(walk.recipe)), []
+    value = other_value(setting.type, getattr(getattr(recipe, section), setting.name), recipe, section, setting.name)
+    if changed(recipe, section, setting.name, value) is None:  # it goes with another loss only
+        also = ["--loss", "cross-entropy"]
+        recipe = changed(recipe, "labels", "loss", "cross-entropy") or recipe
     flag = setting.name.replace("_", "-")
     if isinstance(value, bool):
         words = [f"--{flag}" if value else f"--no-{flag}"]
     else:
         words = [f"--{flag}", *(value if isinstance(value, tuple) else [value])]
-    works("train", *walk.annotated(walk.data), "--out", tmp_path / "run", "--recipe", walk.recipe, *words)
-    wanted = dataclasses.replace(getattr(recipe, section), **{setting.name: value})
-    assert asked == [dataclasses.replace(recipe, **{section: wanted})]
+    works("train", *walk.annotated(walk.data), "--out", tmp_path / "run", "--recipe", walk.recipe, *also, *words)
+    assert asked == [changed(recipe, section, setting.name, value)]
 
 
-@pytest.mark.parametrize("recipe", [None, *shipped_recipes()])
+@pytest.mark.parametrize("recipe", [None, *RECIPES])
 def test_a_shipped_recipe_is_taken_by_its_name_and_cpu_without_one(
     walk: Walk, asked: list[Config], tmp_path: Path, recipe: str | None
 ) -> None:
@@ -580,7 +597,7 @@ def test_an_unknown_recipe_is_refused_with_the_names_there_are(walk: Walk, tmp_p
     with untouched(tmp_path):
         told = refused("train", *walk.annotated(walk.data), "--out", tmp_path / "run", "--recipe", "papre")
     assert "'papre'" in told
-    assert all(name in told for name in shipped_recipes())
+    assert all(name in told for name in RECIPES)
 
 
 def test_a_wrong_key_in_a_recipe_is_named_with_its_file(walk: Walk, tmp_path: Path) -> None:
@@ -589,7 +606,7 @@ def test_a_wrong_key_in_a_recipe_is_named_with_its_file(walk: Walk, tmp_path: Pa
     with untouched(tmp_path):
         told = refused("train", *walk.annotated(walk.data), "--out", tmp_path / "run", "--recipe", recipe)
     assert str(recipe) in told
-    assert "'epocs'" in told
+    assert "column train.epocs" in told
     assert "epochs" in told
 
 
@@ -690,8 +707,8 @@ def test_a_format_nobody_writes_is_refused(walk: Walk, tmp_path: Path) -> None:
     with untouched(tmp_path):
         told = refused("predict", walk.run, walk.unseen / "images", "--out", tmp_path / "points.xlsx")
     assert "points.xlsx" in told
-    assert ".csv, .json, .png or .dcm" in told
-    assert "csv, json, coco, png, dcm, gsps, sc, dcm-all" in told
+    assert ".csv, .json, .parquet, .dcm, .png" in told
+    assert "coco, csv, json, parquet, dcm, gsps, png, sc, dcm-all" in told
 
 
 def test_a_table_that_exists_is_kept_byte_for_byte_unless_told_otherwise(walk: Walk, tmp_path: Path) -> None:
@@ -733,7 +750,7 @@ def test_broken_images_are_left_out_and_named_if_asked_for(
     folder, name = one_broken
     said = works("predict", walk.run, folder, "--out", tmp_path / "points.csv", "--skip-bad")
     assert str(folder / name) in said.err
-    assert "3 radiographs" in said.out
+    assert "3 films" in said.out
     assert [row["image_name"] for row in table(tmp_path / "points.csv")] == [
         path.name for path in sorted(folder.iterdir()) if path.name != name
     ]
@@ -840,7 +857,7 @@ def test_ctrl_c_in_the_demos_training_ends_the_demo(
     def train(*args: object, **options: object) -> object:  # noqa: ARG001
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("radmark.train.loop.train", train)
+    monkeypatch.setattr("radmark.training.loop.train", train)
     monkeypatch.setattr("radmark.cli.demo.DEMO_IMAGES", {"train": 2, "test": 1})
     monkeypatch.setattr(cli, "read_recipe", lambda name: read_recipe(str(walk.recipe)))  # noqa: ARG005
     said = radmark("demo", "--out", tmp_path / "demo")

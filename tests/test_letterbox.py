@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radmark.core import Frame, Inset, Radiograph
+from radmark.core import Film, Frame, Inset
 from radmark.letterbox import letterbox_pixels
 
 
-def blob(frame: Frame, x: float, y: float) -> Radiograph:
+def blob(frame: Frame, x: float, y: float) -> Film:
     """A film, black but for a round blob about 20 pixels wide, centred at (x, y): smooth, so that its centroid is exact."""
     rows, columns = np.indices((frame.height, frame.width))
     light = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 4.0**2))
-    return Radiograph(np.rint(60000 * light).astype(np.uint16), frame)
+    return Film.from_array(np.rint(60000 * light).astype(np.uint16))
 
 
 @given(st.integers(60, 160), st.integers(60, 160), st.sampled_from([32, 64, 96, 160, 256]), st.data())
@@ -31,7 +31,7 @@ def test_the_whole_picture_is_kept_and_the_padding_is_black() -> None:
     frame = Frame(40, 80)
     pixels = np.full((80, 40), 7, np.uint8)
     pixels[0, 0] = 0  # so that 7 is bright
-    seen = letterbox_pixels(Radiograph(pixels, frame), Inset.letterbox(frame, 160))
+    seen = letterbox_pixels(Film.from_array(pixels), Inset.letterbox(frame, 160))
     assert (seen[:, :38] == 0).all()
     assert (seen[:, -38:] == 0).all()
     assert (seen[10:, 42:118] == 1).all()
@@ -41,6 +41,6 @@ def test_sixteen_bit_steps_survive() -> None:
     frame = Frame(64, 64)
     pixels = np.zeros((64, 64), np.uint16)
     pixels[0, 1], pixels[0, 0] = 1, 65535
-    seen = letterbox_pixels(Radiograph(pixels, frame), Inset.letterbox(frame, 64))
+    seen = letterbox_pixels(Film.from_array(pixels), Inset.letterbox(frame, 64))
     assert seen[0, 1] == pytest.approx(1 / 65535, rel=1e-5)
     assert seen[0, 0] == 1

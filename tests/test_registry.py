@@ -16,7 +16,7 @@ from radmark import cli
 from radmark.core import InputError
 from radmark.io.atomic import check_folder
 from radmark.registry import MANIFEST, fetch, push, read_manifest
-from radmark.train.loop import RUN_FILES
+from radmark.training.loop import RUN_FILES
 
 FILES = {"model.safetensors": b"\x08weights" * 200_000, "config.toml": b"[data]\n", "card.md": "kärtchen".encode()}
 

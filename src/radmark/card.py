@@ -1,4 +1,4 @@
-"""What a data set is made of, for the cards: a data card of its own, and the data part of a model card.
+"""What a study is made of, for the cards: a data card of its own, and the data part of a model card.
 
 A card is made to be passed on. So it holds counts, and no name of an image or a patient; and a column whose values tell
 patients apart, such as a number of the hospital, is counted and not shown.
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from radmark import RESEARCH_USE
-from radmark.core.dataset import Case
-from radmark.core.landmarks import State
+from radmark.core.facts import FactSource
+from radmark.core.marks import State
 from radmark.core.scheme import Scheme
+from radmark.core.study import Marked
 from radmark.io.atomic import write_text
 
 CARD_FILES = ("card.md", "card.json")
@@ -84,48 +85,55 @@ def groups(column: str, values: Sequence[str], patients: Sequence[str]) -> dict[
     return found
 
 
-def columns(cases: Sequence[Case]) -> dict[str, list[str]]:
-    """Every attribute column of a data set: a value for each case, "" where it has none."""
-    names = dict.fromkeys(name for case in cases for name in case.attributes)
-    return {name: [case.attributes.get(name, "") for case in cases] for name in names}
+def columns(rows: Sequence[Marked]) -> dict[str, list[str]]:
+    """Every column by which films may be grouped: a value for each row, "" where it has none.
+
+    These are the films' attributes, the facts that a table states (but for the patient), and the reader where there are several.
+    """
+    each = [
+        {
+            **film.attributes,
+            **{f.name: str(f.value) for f in film.facts if f.source is FactSource.TABLE and f.name != "patient"},
+        }
+        for film, _ in rows
+    ]
+    names = dict.fromkeys(name for of in each for name in of)
+    found = {name: [of.get(name, "") for of in each] for name in names}
+    readers = [marks.reader or "" for _, marks in rows]
+    if "reader" not in found and len(set(readers)) > 1:
+        found["reader"] = readers
+    return found
 
 
 def data_facts(
-    cases: Sequence[Case],
-    scheme: Scheme,
-    reader: str | None = None,
-    parts: Mapping[str, Sequence[str]] | None = None,
+    rows: Sequence[Marked], scheme: Scheme, parts: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, Any]:
-    """A data set in numbers, as JSON takes them; null is "not stated".
+    """Marked films in numbers, as JSON takes them; null is "not stated".
 
     Args:
-        cases: its cases.
+        rows: one for each film.
         scheme: its landmarks.
-        reader: who read them all, where no column says who read which.
-        parts: image names by part of the split; None takes the `split` column.
+        parts: film names by part of the split; None takes the films' own.
     """
-    frames = [case.landmarks.frame for case in cases]
-    patients = [case.patient for case in cases]
+    frames = [marks.frame for _, marks in rows]
+    patients = [film.owner for film, _ in rows]
     sizes = Counter((frame.width, frame.height) for frame in frames).most_common()
     millimetres = [mm for frame in frames if frame.spacing for mm in (frame.spacing.x_mm, frame.spacing.y_mm)]
     sources = Counter(frame.spacing.source.value if frame.spacing else NOT_STATED for frame in frames)
-    named = {case.attributes["reader"] for case in cases if case.attributes.get("reader")}
     if parts is None:
-        parts = {
-            part: [c.name for c in cases if c.part == part] for part in dict.fromkeys(c.part for c in cases) if part
-        }
-    patient_of = {case.name: case.patient for case in cases}
-    states = np.array([case.landmarks.states for case in cases]).reshape(len(cases), len(scheme))
+        named = dict.fromkeys(film.part for film, _ in rows if film.part)
+        parts = {part: [film.name for film, _ in rows if film.part == part] for part in named}
+    patient_of = {film.name: film.owner for film, _ in rows}
+    states = np.array([marks.states for _, marks in rows]).reshape(len(rows), len(scheme))
     return {
-        "images": len(cases),
+        "images": len(rows),
         "patients": len(set(patients)),
-        # Without a column of patients an image's name stands for its patient.
-        "patients_stated": any(case.patient != case.name for case in cases),
+        "patients_stated": any(film.patient is not None and film.patient != film.name for film, _ in rows),
         "sizes_px": [{"width": w, "height": h, "images": n} for (w, h), n in sizes[:_SIZES]],
         "other_sizes": max(0, len(sizes) - _SIZES),
         "spacing_sources": dict(sources),
         "spacing_mm": [min(millimetres), max(millimetres)] if millimetres else None,
-        "readers": sorted(named) or ([reader] if reader else None),
+        "readers": sorted({marks.reader for _, marks in rows if marks.reader}) or None,
         "split": {
             part: {"images": len(names), "patients": len({patient_of[name] for name in names})}
             for part, names in parts.items()
@@ -135,7 +143,7 @@ def data_facts(
             name: {state.label: int((states[:, k] == state).sum()) for state in State}
             for k, name in enumerate(scheme.names)
         },
-        "attributes": {name: _attribute(name, values, patients) for name, values in columns(cases).items()},
+        "attributes": {name: _attribute(name, values, patients) for name, values in columns(rows).items()},
     }
 
 
@@ -239,7 +247,7 @@ def data_lines(data: Mapping[str, Any]) -> list[str]:
     sizes += f" and {data['other_sizes']} other sizes" if data["other_sizes"] else ""
     mm = data["spacing_mm"]
     sources = ", ".join(f"{name} ({n})" for name, n in data["spacing_sources"].items())
-    split = data["split"] or {}
+    split: Mapping[str, Mapping[str, int]] = data["split"] or {}
     lines = [
         f"- images: {data['images']}",
         f"- patients: {data['patients']}{apart}",

@@ -30,7 +30,7 @@ MODEL_FILE = "model.safetensors"
 TRAINING_FILE = "training.safetensors"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """A model as stored.
 
@@ -67,6 +67,13 @@ class Checkpoint:
                 remedy="Use the run's folder as radmark wrote it",
             ) from error
         return net.eval()
+
+    def __repr__(self) -> str:
+        config = self.config
+        return (
+            f"Checkpoint: {self.scheme.name}, {len(self.scheme)} landmarks; U-Net, encoder {config.model.encoder}, "
+            f"{config.data.size} x {config.data.size} px, epoch {self.epoch + 1} of {config.train.epochs}"
+        )
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

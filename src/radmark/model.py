@@ -1,4 +1,4 @@
-"""The network: a gray letterboxed radiograph in, maps of logits out, one for each landmark on each of its levels."""
+"""The network: a letterboxed film in, maps of logits out, one for each landmark on each of its levels."""
 
 import math
 from collections.abc import Generator

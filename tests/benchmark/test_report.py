@@ -12,11 +12,10 @@ from PIL import Image
 
 from radmark.benchmark.grid import read_grid
 from radmark.benchmark.report import sentence, write_benchmark_report
-from radmark.benchmark.results import Results, read_results
+from radmark.benchmark.results import Results, Scores, read_results
 from radmark.benchmark.run import prepare
-from radmark.cli.common import read_case as read
-from radmark.core import Case, InputError, Landmarks, Prediction, Radiograph
-from radmark.evaluate.metrics import Difference, point_errors
+from radmark.core import Film, InputError, Marked, Marks
+from radmark.evaluation.metrics import Difference, point_errors
 from radmark.io import write_predictions_csv
 
 GRID = """
@@ -57,19 +56,21 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     out = folder / "out"
     folds, cells = prepare(grid, out)
 
-    def moved(truth: Landmarks, offset: tuple[float, float]) -> np.ndarray:
+    def moved(truth: Marks, offset: tuple[float, float]) -> np.ndarray:
         """Towards the film's middle, so that every point stays on the film."""
         middle = (truth.frame.width / 2, truth.frame.height / 2)
         return truth.points + np.where(truth.points > middle, -1, 1) * offset
 
     def write(path: Path, offset: tuple[float, float]) -> None:
         predictions = [
-            Prediction(
-                case.name,
-                Landmarks.present(case.landmarks.scheme, case.landmarks.frame, moved(case.landmarks, offset)),
-                np.full(len(case.landmarks.scheme), 0.5),
+            Marks.present(
+                marks.scheme,
+                marks.frame,
+                moved(marks, offset),
+                film=film.name,
+                confidence=np.full(len(marks.scheme), 0.5),
             )
-            for case in folds["knee"][0].test.cases
+            for film, marks in folds["knee"][0].test.rows
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_predictions_csv(path, predictions)
@@ -95,7 +96,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
         cell.result(out).write_text(json.dumps(record), encoding="utf-8")
     write(folder / "knee.csv", MOVED["theirs"][0])
     results = read_results(grid, folds, cells, out)
-    write_benchmark_report(results, out / "report", read)
+    write_benchmark_report(results, out / "report")
     return results, out / "report"
 
 
@@ -120,14 +121,14 @@ def test_a_difference_is_the_reference_minus_the_other_and_an_arm_that_loses_is_
     reported: tuple[Results, Path],
 ) -> None:
     results, report = reported
-    spacing = results.folds["knee"][0].test.cases[0].landmarks.frame.spacing
+    spacing = results.folds["knee"][0].test.rows[0].marks.frame.spacing
     assert spacing is not None
     words = {row["in words"].split(" = ")[0]: row for row in rows(report, "differences")}
     weighted = words["proposed − baseline-weighted"]
     assert weighted["in words"].endswith("the first is nearer")
     assert words["proposed − theirs"]["in words"].endswith("the first is farther, it loses")
     # Every point of every film: 3 px minus 6 px, in millimetres of its own film; so the mean of the spacings times three.
-    spacings = [c.landmarks.frame.spacing for c in results.folds["knee"][0].test.cases]
+    spacings = [c.marks.frame.spacing for c in results.folds["knee"][0].test.rows]
     expected = -3 * np.mean([s.x_mm for s in spacings if s is not None])
     assert float(weighted["difference of the mean radial error"]) == pytest.approx(expected, rel=1e-3)
     assert float(weighted["difference of the mean radial error low"]) <= expected
@@ -140,7 +141,7 @@ def test_a_difference_in_success_has_a_verdict_of_its_own(reported: tuple[Result
     theirs = words["proposed − theirs"]
     assert theirs["unit"] == "mm"
     # Nearer than 2 mm, film by film: 5 px and 1 px by the seeds of ours, 1 px by theirs.
-    spacings = np.array([c.landmarks.frame.spacing.x_mm for c in results.folds["knee"][0].test.cases])  # type: ignore[union-attr]
+    spacings = np.array([c.marks.frame.spacing.x_mm for c in results.folds["knee"][0].test.rows])  # type: ignore[union-attr]
     gain = 100 * ((5 * spacings < 2).astype(float) / 2 + (1 * spacings < 2) / 2 - (1 * spacings < 2)).mean()
     assert float(theirs["of SDR % < 2"]) == pytest.approx(gain, abs=1e-3)
     assert gain < 0
@@ -190,7 +191,7 @@ def test_the_same_results_make_the_same_files_and_write_over_the_old_ones(
 ) -> None:
     results, report = reported
     for _ in range(2):
-        write_benchmark_report(results, tmp_path, read)
+        write_benchmark_report(results, tmp_path)
     assert {f.name for f in tmp_path.iterdir()} == {f.name for f in report.iterdir()}
     for file in tmp_path.iterdir():
         assert file.read_bytes() == (report / file.name).read_bytes(), file.name
@@ -239,10 +240,14 @@ def test_a_film_that_is_gone_leaves_its_panel_black_and_the_tables_as_they_were(
 ) -> None:
     results, report = reported
 
-    def gone(case: Case) -> Radiograph:
-        raise InputError("the image is damaged", file=case.image, remedy="Copy it again")
+    def gone(film: Film) -> Film:
+        raise InputError("the image is damaged", file=film.path, remedy="Copy it again")
 
-    write_benchmark_report(results, tmp_path, gone)
+    def without_films(scores: Scores) -> Scores:
+        truths = tuple(Marked(replace(film, load=gone), marks) for film, marks in scores.errors.truths)
+        return replace(scores, errors=replace(scores.errors, truths=truths))
+
+    write_benchmark_report(replace(results, scores=tuple(map(without_films, results.scores))), tmp_path)
     with Image.open(tmp_path / "figure1.png") as figure:
         pixels = np.asarray(figure.convert("RGB")).reshape(-1, 3).astype(int)
     black = (pixels == 0).all(axis=1).mean()
@@ -253,7 +258,7 @@ def test_a_film_that_is_gone_leaves_its_panel_black_and_the_tables_as_they_were(
 def test_the_page_loads_nothing_from_anywhere_and_says_grid_reader_and_rule(reported: tuple[Results, Path]) -> None:
     page = (reported[1] / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
-    points = sum(int(case.landmarks.placed.sum()) for case in reported[0].folds["knee"][0].test.cases)
+    points = sum(int(case.marks.placed.sum()) for case in reported[0].folds["knee"][0].test.rows)
     for words in (
         f"6 images of 6 patients, {points} points",
         "bootstrap over patients",
@@ -280,7 +285,7 @@ def test_a_benchmark_of_which_nothing_is_done_has_a_page_that_says_so(tmp_path: 
     (tmp_path / "grid.toml").write_text(text[: text.index("[[arm]]")], encoding="utf-8")
     grid = read_grid(str(tmp_path / "grid.toml"))
     folds, cells = prepare(grid, tmp_path / "out")
-    page = write_benchmark_report(read_results(grid, folds, cells, tmp_path / "out"), tmp_path / "report", read)
+    page = write_benchmark_report(read_results(grid, folds, cells, tmp_path / "out"), tmp_path / "report")
     assert "Nothing is done yet" in page.read_text(encoding="utf-8")
 
 
@@ -291,15 +296,16 @@ def test_where_some_cells_are_done_the_rest_is_named_and_pixels_stand_where_ther
     results = reported[0]
     scores = results.find("knee", "proposed")
     assert scores is not None
-    n = len(results.folds["knee"][0].test.cases)
-    frame = {c.name: replace(c.landmarks.frame, spacing=None) for c in scores.errors.cases}
-    cases = [replace(c, landmarks=replace(c.landmarks, frame=frame[c.name])) for c in scores.errors.cases[:n]]
-    errors = point_errors(cases, scores.errors.predictions[:n])
+    n = len(results.folds["knee"][0].test.rows)
+    truths = [
+        Marked(film, marks.framed(replace(marks.frame, spacing=None))) for film, marks in scores.errors.truths[:n]
+    ]
+    errors = point_errors(truths, scores.errors.predictions[:n])
     key = next(k for k in results.done if "/proposed/" in k and "all-seed0" in k)
     part = Results(
         results.grid, results.folds, results.cells, {key: results.done[key]}, {}, (replace(scores, errors=errors),)
     )
-    page = write_benchmark_report(part, tmp_path, read).read_text(encoding="utf-8")
+    page = write_benchmark_report(part, tmp_path).read_text(encoding="utf-8")
     (row,) = rows(tmp_path, "table1")
     assert (row["mean radial error px"][:4], row["mean radial error mm"], row["mean radial error mm low"]) == (
         "5",
@@ -318,19 +324,55 @@ def test_a_landmark_the_program_left_out_is_a_miss_that_is_counted(
     results = reported[0]
     scores = results.find("knee", "theirs")
     assert scores is not None
-    points = [p.landmarks.points.copy() for p in scores.errors.predictions]
+    points = [p.points.copy() for p in scores.errors.predictions]
     for p in points:
         p[0] = np.nan
     predictions = [
-        replace(q, landmarks=Landmarks.present(q.landmarks.scheme, q.landmarks.frame, p))
+        Marks.present(q.scheme, q.frame, p, film=q.film, confidence=q.confidence)
         for q, p in zip(scores.errors.predictions, points, strict=True)
     ]
-    lost = replace(scores, errors=point_errors(scores.errors.cases, predictions))
-    write_benchmark_report(replace(results, scores=(lost,)), tmp_path, read)
+    lost = replace(scores, errors=point_errors(scores.errors.truths, predictions))
+    write_benchmark_report(replace(results, scores=(lost,)), tmp_path)
     (row,) = rows(tmp_path, "table1")
     landmarks = len(results.folds["knee"][0].test.scheme)
     assert float(row["not found %"]) == pytest.approx(100 / landmarks, abs=1e-3)
     assert float(row["SDR % < 2 px"]) == pytest.approx(100 - 100 / landmarks, abs=1e-3)
+
+
+def test_the_error_over_the_steps_is_that_of_the_last_look_before_and_the_curves_go_by_steps(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results = reported[0]
+    seen = {1: 8.0, 4: 6.0, 9: 5.0}  # ten epochs, of which three are looked at
+    row = {"radius_px": 16, "train_loss": 1.0, "seconds": 2.0}
+    history = [{**row, "epoch": e, "val_mean_radial_error_px": seen.get(e)} for e in range(10)]
+    history[6:] = [{**row, "radius_px": 8} for row in history[6:]]
+    done = {key: {**record, "history": history} for key, record in results.done.items()}
+    # Three films in batches of two: two steps an epoch.
+    config = replace(results.grid.config, train=replace(results.grid.config.train, batch_size=2))
+    write_benchmark_report(replace(results, done=done, grid=replace(results.grid, config=config, steps=20)), tmp_path)
+    table = [r for r in rows(tmp_path, "steps") if (r["arm"], r["training images"]) == ("proposed", "2")]
+    assert [[r["runs"], r["unit"]] for r in table] == [["2", "px"]]
+    values = [float(table[0][f"after {step} steps"]) for step in (4, 8, 12, 16, 18, 20)]
+    assert values == [8, 8, 6, 6, 6, 5]
+    picture = (tmp_path / "learning-curves.svg").read_text(encoding="utf-8")
+    assert set(re.findall(r'id="erosion-([^"]+)"', picture)) == {"proposed-6", "baseline-weighted-6"}
+    assert "knee, 2 images" in picture
+    assert "every training has 20 steps" in (tmp_path / "few-images.md").read_text(encoding="utf-8")
+    assert not (reported[1] / "steps.csv").exists()  # where epochs are held
+
+
+def test_where_no_arm_is_trained_on_all_images_the_tables_of_the_arms_are_those_of_the_largest_number(
+    reported: tuple[Results, Path], tmp_path: Path
+) -> None:
+    results = reported[0]
+    cells = tuple(cell for cell in results.cells if cell.n_training == 2)
+    scores = tuple(s for s in results.scores if s.n_training == 2 or s.arm.name == "theirs")
+    write_benchmark_report(replace(results, cells=cells, scores=scores), tmp_path)
+    errors = {row["arm"]: float(row["mean radial error px"]) for row in rows(tmp_path, "table1")}
+    assert errors == pytest.approx({"proposed": 10, "theirs": 1}, abs=1e-3)
+    assert "Training images: knee 2." in (tmp_path / "table1.md").read_text(encoding="utf-8")
+    assert {row["unit"] for row in rows(tmp_path, "table2")} == {"mm"}
 
 
 def test_a_tuned_setting_is_shown_with_what_was_tried_and_a_candidate_left_out_is_not_claimed(
@@ -342,7 +384,7 @@ def test_a_tuned_setting_is_shown_with_what_was_tried_and_a_candidate_left_out_i
     record = next(iter(results.done.values()))
     for tried, claim in ((values, ""), (values[1:], " (but cells tried only or also: 16.0, 32.0)")):
         tuned = {"key": key, "value": values[-1], "errors_px": {str(v): 100 / v for v in tried}}
-        write_benchmark_report(replace(results, done={cell.key: {**record, "tuned": tuned}}), tmp_path, read)
+        write_benchmark_report(replace(results, done={cell.key: {**record, "tuned": tuned}}), tmp_path)
         row = next(r for r in rows(tmp_path, "cells") if r["cell"] == cell.key)
         assert row["tuned"] == "labels.sigma_px = 32.0"
         assert row["tried"].endswith("16.0: 6.25 px; 32.0: 3.12 px")

@@ -12,8 +12,8 @@ from radmark.benchmark.grid import Grid, read_grid
 from radmark.benchmark.plan import Cell
 from radmark.benchmark.results import read_results
 from radmark.benchmark.run import prepare
-from radmark.core import InputError, Landmarks, Prediction
-from radmark.evaluate.metrics import radial
+from radmark.core import InputError, Marks
+from radmark.evaluation.metrics import radial
 from radmark.io import write_predictions_csv
 
 GRID = """
@@ -46,17 +46,14 @@ def prepared(tmp_path: Path) -> Prepared:
 
 def write(path: Path, fold: Fold, right: float, leave_out: int = 0) -> None:
     """Predictions `right` pixels to the left of the truth, without the last `leave_out` films."""
-    cases = fold.test.cases[: len(fold.test.cases) - leave_out]
+    rows = fold.test.rows[: len(fold.test.rows) - leave_out]
     path.parent.mkdir(parents=True, exist_ok=True)
+    sure = np.full(len(fold.test.scheme), 0.5)
     write_predictions_csv(
         path,
         [
-            Prediction(
-                c.name,
-                Landmarks.present(c.landmarks.scheme, c.landmarks.frame, c.landmarks.points - (right, 0)),
-                np.full(len(c.landmarks.scheme), 0.5),
-            )
-            for c in cases
+            Marks.present(marks.scheme, marks.frame, marks.points - (right, 0), film=film.name, confidence=sure)
+            for film, marks in rows
         ],
     )
 

@@ -13,9 +13,11 @@ import torch
 
 from radmark.checkpoint import Checkpoint
 from radmark.exported import ExportedPredictor
+from radmark.exported.facts import IMAGE, SOURCE_SIZE
 from radmark.infer import Predictor
-from radmark.infer.export import SUFFIX, Film, Format, export
-from radmark.io import read_image
+from radmark.infer.export import SUFFIX, Format, asked, export
+from radmark.io import read_film
+from radmark.letterbox import Letterboxed
 
 DOCS = Path(__file__).parents[2] / "docs" / "export.md"
 RUNNER = """
@@ -45,10 +47,10 @@ def test_a_script_that_knows_no_radmark_gets_torchs_points(
 ) -> None:
     checkpoint = tiny(*kind)  # loss, stride, levels, decoder, views, size
     model = tmp_path / f"model{SUFFIX[format_]}"
-    ready = [Film.of(film.name, read_image(film), checkpoint.config.data.size) for film in films]
+    ready = [Letterboxed.of(read_film(film), checkpoint.config.data.size) for film in films]
     export(checkpoint, model, format_, ready[:2], name="tiny", sha256="0" * 64, licence="none")
     predictor = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))
-    expected = [predictor(film.name, read_image(film)) for film in films]
+    expected = [predictor(film) for film in films]
 
     (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "points.py").write_text(code, encoding="utf-8")
@@ -61,13 +63,13 @@ def test_a_script_that_knows_no_radmark_gets_torchs_points(
     for line, by_torch in zip(done.stdout.splitlines(), expected, strict=True):
         said = json.loads(line)
         assert tuple(said["points"]) == checkpoint.scheme.names
-        assert np.array(list(said["points"].values())) == pytest.approx(by_torch.landmarks.points, abs=0.05)
+        assert np.array(list(said["points"].values())) == pytest.approx(by_torch.points, abs=0.05)
         assert said["confidence"] == pytest.approx(by_torch.confidence, abs=1e-3)
 
     # Films of several sizes go through at once.
     points, confidence = ExportedPredictor.load(model).engine(
-        np.concatenate([film.gray for film in ready]), np.concatenate([film.source_size for film in ready])
+        *(np.concatenate([asked(film)[key] for film in ready]) for key in (IMAGE, SOURCE_SIZE))
     )
     for i, by_torch in enumerate(expected):
-        assert points[i] == pytest.approx(by_torch.landmarks.points, abs=0.05)
+        assert points[i] == pytest.approx(by_torch.points, abs=0.05)
         assert confidence[i] == pytest.approx(by_torch.confidence, abs=1e-3)

@@ -17,12 +17,11 @@ import pytest
 
 import dicom_files
 from radmark import RESEARCH_USE, __version__, cli
-from radmark.batch.pipeline import Job, predict_each
+from radmark.batch.pipeline import predict_each
 from radmark.checkpoint import model_sha256
-from radmark.core import InputError
+from radmark.core import Film, InputError, marks
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
-from radmark.io import read_image
 from radmark.pacs import listener
 from radmark.pacs.listener import Model
 from radmark.pacs.spool import Item
@@ -44,13 +43,18 @@ def test_it_places_what_the_run_places(suffix: str, exported: dict[str, Path], r
     ours, theirs = ExportedPredictor.load(exported[suffix], threads=1), Predictor.load(run)
     assert ours.scheme == theirs.scheme
     for film in films:
-        radiograph = read_image(film)
-        a, b = ours(film.name, radiograph), theirs(film.name, radiograph)
-        assert a.name == b.name
-        assert a.landmarks.frame == b.landmarks.frame
-        assert a.landmarks.states.tolist() == b.landmarks.states.tolist()
-        assert a.landmarks.points == pytest.approx(b.landmarks.points, abs=0.05)
+        a, b = ours(film), theirs(film)
+        assert a.film == b.film == film.name
+        assert a.frame == b.frame
+        assert a.states.tolist() == b.states.tolist()
+        assert a.points == pytest.approx(b.points, abs=0.05)
         assert a.confidence == pytest.approx(b.confidence, abs=1e-3)
+
+
+def test_the_author_is_the_run_by_name_and_this_very_file_by_sha256(exported: dict[str, Path]) -> None:
+    predictor = ExportedPredictor.load(exported[".onnx"])
+    assert predictor.author == marks.Model(hashlib.sha256(exported[".onnx"].read_bytes()).hexdigest(), "hips-1")
+    assert len(repr(predictor).splitlines()) == 1
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
@@ -58,18 +62,18 @@ def test_several_threads_at_once_get_the_points_of_their_own_film(
     suffix: str, exported: dict[str, Path], films: list[Path]
 ) -> None:
     alone = ExportedPredictor.load(exported[suffix], threads=1)
-    expected = [alone(film.name, read_image(film)).landmarks.points for film in films]
+    expected = [alone(film).points for film in films]
     predictor = ExportedPredictor.load(exported[suffix], threads=1, at_once=3)
-    outcomes = list(predict_each([Job(film.name, film) for film in films * 10], predictor, workers=3))
+    outcomes = list(predict_each([Film(film.name, path=film) for film in films * 10], predictor, workers=3))
     for outcome, points in zip(outcomes, expected * 10, strict=True):
-        assert outcome.found().landmarks.points == pytest.approx(points, abs=1e-3)
+        assert outcome.found().points == pytest.approx(points, abs=1e-3)
 
 
 def test_a_landmark_it_does_not_believe_in_is_stated_absent_when_asked(
     exported: dict[str, Path], films: list[Path]
 ) -> None:
-    prediction = ExportedPredictor.load(exported[".onnx"], absent_below=1.0)("film", read_image(films[0]))
-    assert np.isnan(prediction.landmarks.points).all()
+    prediction = ExportedPredictor.load(exported[".onnx"], absent_below=1.0)(films[0])
+    assert np.isnan(prediction.points).all()
 
 
 def test_the_file_says_what_it_is_and_nothing_of_the_training_films(exported: dict[str, Path], run: Path) -> None:
@@ -140,7 +144,7 @@ def test_a_listener_reports_an_exported_models_points_without_torch(
     with Model(exported[".onnx"]) as model:
         assert model.sha256 == hashlib.sha256(exported[".onnx"].read_bytes()).hexdigest()
         assert model.report(item, None).model_sha256 == model.sha256
-    expected = ExportedPredictor.load(exported[".onnx"])("image", read_image(image)).landmarks.points
+    expected = ExportedPredictor.load(exported[".onnx"])(image).points
     graphics = [e for e in pydicom.dcmread(item.report).iterall() if e.keyword == "GraphicData"]
     found = [[float(x) for x in graphic.value] for graphic in graphics]
     # DICOM counts from the corner of the first pixel, we from its centre (PS3.3 C.18.6).

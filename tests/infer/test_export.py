@@ -14,12 +14,14 @@ from radmark import checkpoint as store
 from radmark import cli
 from radmark.checkpoint import Checkpoint
 from radmark.config import Config, DataConfig, LabelConfig, ModelConfig
-from radmark.core import Frame, InputError, Radiograph, Scheme
+from radmark.core import Film, InputError, Scheme
 from radmark.exported import ExportedPredictor
+from radmark.exported.facts import IMAGE, SOURCE_SIZE
 from radmark.infer import Predictor
 from radmark.infer import export as exporting
-from radmark.infer.export import Compared, Film, PointNet, compare, export, sample_films
-from radmark.io import read_image
+from radmark.infer.export import Compared, PointNet, asked, compare, export, sample_films
+from radmark.io import read_film
+from radmark.letterbox import Letterboxed
 from radmark.model import build
 
 
@@ -32,8 +34,8 @@ def checkpoint() -> Checkpoint:
     return Checkpoint(config, Scheme.from_names(("a", "b")), net.state_dict(), epoch=0, radius_px=2, facts={})
 
 
-def noise(width: int, height: int) -> Radiograph:
-    return Radiograph(np.random.default_rng(2).random((height, width), dtype=np.float32), Frame(width, height))
+def noise(width: int, height: int) -> Film:
+    return Film.from_array(np.random.default_rng(2).random((height, width), dtype=np.float32))
 
 
 def torchs(checkpoint: Checkpoint, off: float, sure_off: float = 0.0) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
@@ -42,8 +44,9 @@ def torchs(checkpoint: Checkpoint, off: float, sure_off: float = 0.0) -> Callabl
 
     def run(image: np.ndarray, source_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert source_size.tolist() == [[64, 64]]  # a film as large as the grid: the letterbox does nothing
-        prediction = predictor("film", Radiograph(image[0, 0], Frame(64, 64)))
-        points, confidence = prediction.landmarks.points.copy(), prediction.confidence.copy()
+        marks = predictor(image[0, 0])
+        assert marks.confidence is not None
+        points, confidence = marks.points.copy(), marks.confidence.copy()
         points[1, 0] += off
         return points[None], confidence[None] + sure_off
 
@@ -53,7 +56,7 @@ def torchs(checkpoint: Checkpoint, off: float, sure_off: float = 0.0) -> Callabl
 def test_six_hundredths_of_a_pixel_are_refused_and_four_are_not(checkpoint: Checkpoint) -> None:
     gray = np.random.default_rng(0).random((64, 64), dtype=np.float32)
     gray.flat[:2] = 0, 1
-    films = [Film.of("knee.png", Radiograph(gray, Frame(64, 64)), 64)]
+    films = [Letterboxed.of(Film.from_array(gray, "knee.png"), 64)]
     assert compare(checkpoint, torchs(checkpoint, 0.04), films).px == pytest.approx(np.array([[0, 0.04]]), abs=1e-6)
     compare(checkpoint, torchs(checkpoint, 0.04), films).refuse_unequal()
     with pytest.raises(InputError, match=r"b on knee\.png is 0\.060 px away"):
@@ -79,7 +82,7 @@ def test_the_shift_is_told_as_mean_median_percentile_and_worst() -> None:
 def test_phantoms_of_the_schemes_own_kind_are_asked_upright_and_lying() -> None:
     knees = sample_films(Scheme.from_names(("a",), "knee-radiograph"), 64)
     assert {film.name.split()[1] for film in knees} == {"knee-radiograph"}
-    assert {film.frame.width > film.frame.height for film in knees} == {True, False}
+    assert {film.inset.source.width > film.inset.source.height for film in knees} == {True, False}
     others = sample_films(Scheme.from_names(("a",), "my-own"), 64)
     assert len({film.name.split()[1] for film in others}) == 6
 
@@ -88,12 +91,14 @@ def test_phantoms_of_the_schemes_own_kind_are_asked_upright_and_lying() -> None:
 def test_the_graph_before_it_is_traced_gives_the_predictors_points(
     width: int, height: int, checkpoint: Checkpoint
 ) -> None:
-    radiograph = noise(width, height)  # odd and even remainders of the padding, either way
-    expected = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))("film", radiograph)
-    film = Film.of("film", radiograph, 64)
+    film = noise(width, height)  # odd and even remainders of the padding, either way
+    expected = Predictor(checkpoint, checkpoint.net(), torch.device("cpu"))(film)
+    image = asked(Letterboxed.of(film, 64))
     with torch.inference_mode():
-        points, confidence = PointNet(checkpoint).eval()(torch.from_numpy(film.gray), torch.tensor(film.source_size))
-    assert points[0].numpy() == pytest.approx(expected.landmarks.points, abs=1e-3)
+        points, confidence = PointNet(checkpoint).eval()(
+            torch.from_numpy(image[IMAGE]), torch.from_numpy(image[SOURCE_SIZE])
+        )
+    assert points[0].numpy() == pytest.approx(expected.points, abs=1e-3)
     assert confidence[0].numpy() == pytest.approx(expected.confidence, abs=1e-6)
 
 
@@ -101,8 +106,9 @@ def test_the_graph_before_it_is_traced_gives_the_predictors_points(
 def test_a_graph_that_is_half_a_pixel_off_is_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "on_grid", lambda points, stride: points * stride)
-    films = [Film.of("film", noise(97, 62), 64)]
+    right = exporting.on_film
+    monkeypatch.setattr(exporting, "on_film", lambda points, *sizes: right(points, *sizes) + 0.5)
+    films = [Letterboxed.of(noise(97, 62), 64)]
     with pytest.raises(InputError, match="does not give torch's points"):
         export(checkpoint, tmp_path / "m.onnx", "onnx", films, name="x", sha256="0", licence="none")
     assert list(tmp_path.iterdir()) == []
@@ -110,7 +116,7 @@ def test_a_graph_that_is_half_a_pixel_off_is_not_written(
 
 @pytest.mark.slow
 def test_a_torch_file_is_run_by_torch_alone_and_says_what_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    films = [Film.of("film", noise(97, 62), 64), Film.of("film", noise(40, 41), 64)]
+    films = [Letterboxed.of(noise(97, 62), 64), Letterboxed.of(noise(40, 41), 64)]
     export(checkpoint, tmp_path / "m.pt2", "torch-export", films, name="x", sha256="0", licence="none")
     extra = {"radmark": ""}
     program = torch.export.load(tmp_path / "m.pt2", extra_files=extra)
@@ -154,8 +160,8 @@ def test_an_8_bit_file_says_how_far_its_points_are_from_torchs(
     # Films 0 and 4, every fourth, calibrated nothing; their points by hand from both predictors.
     by_torch = Predictor.load(tmp_path / "run")
     apart = [
-        np.hypot(*(exported(name, film).landmarks.points - by_torch(name, film).landmarks.points).T)
-        for name, film in ((name, read_image(films / name)) for name in ("0.png", "4.png"))
+        np.hypot(*(exported(film).points - by_torch(film).points).T)
+        for film in (read_film(films / name) for name in ("0.png", "4.png"))
     ]
     assert told["mean_px"] == pytest.approx(np.mean(apart), abs=1e-3)
     assert told["max_px"] == pytest.approx(np.max(apart), abs=1e-3)

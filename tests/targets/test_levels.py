@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from radmark.targets.decode import decode
+from radmark.config import LabelConfig
 from radmark.targets.levels import combine, on_grid, on_map
+from radmark.targets.objectives import objective
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 8])
@@ -24,8 +25,9 @@ def test_of_two_peaks_of_the_finest_map_the_one_the_coarser_map_knows_wins() -> 
     fine[0, 0, 5, 6], fine[0, 0, 20, 25] = 4.0, 4.5  # the wrong one is a little higher
     coarse = torch.full((1, 1, 8, 8), -5.0)
     coarse[0, 0, 1, 1] = 5.0  # pixels 4 to 7 of the fine map
-    alone, _ = decode(combine([fine]), decoder="argmax", loss="softmax", radius_px=1)
-    both, _ = decode(combine([fine, coarse]), decoder="argmax", loss="softmax", radius_px=1)
+    softmax = objective(LabelConfig("softmax"))
+    alone, _ = softmax.read(combine([fine]), decoder="argmax", radius=1)
+    both, _ = softmax.read(combine([fine, coarse]), decoder="argmax", radius=1)
     assert alone.tolist() == [[[25.0, 20.0]]]
     assert both.tolist() == [[[6.0, 5.0]]]
 

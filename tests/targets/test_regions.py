@@ -1,5 +1,7 @@
 """Label regions against scipy's binary dilation, and Eq. 1's pixel count against counting."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation
 
-from radmark.targets.regions import Regions, label_regions, nearest_pixel
+from radmark.targets.regions import Regions, label_regions, nearest_pixel, rate_logit
 
 
 def lit(regions: Regions, *, height: int, width: int) -> np.ndarray:
@@ -41,6 +43,19 @@ def test_regions_are_bit_identical_to_binary_dilation(
 def test_regions_of_the_papers_size_are_bit_identical_borders_included(x: int, y: int, radius: int) -> None:
     ours = label_regions(torch.tensor([[[x, y]]]), radius, height=512, width=512)
     assert np.array_equal(lit(ours, height=512, width=512)[0, 0], dilated(x, y, radius, height=512, width=512))
+
+
+@pytest.mark.parametrize(("radius", "side"), [(0, 192), (24, 192), (65, 512)])
+def test_the_rate_s_logit_is_that_of_the_share_of_pixels_that_dilation_lights(radius: int, side: int) -> None:
+    share = dilated(side // 2, side // 2, radius, height=side, width=side).mean()
+    assert 1 / (1 + math.exp(-rate_logit(radius, side * side))) == pytest.approx(share)
+
+
+def test_a_single_pixel_of_36864_has_a_logit_of_minus_ten_and_a_half() -> None:
+    assert rate_logit(0, 192 * 192) == pytest.approx(-math.log(36863))  # -10.515
+    assert rate_logit(1, 10) == 0  # five of ten
+    with pytest.raises(ValueError, match="a diamond of 5 pixels on a map of 5"):
+        rate_logit(1, 5)
 
 
 def test_sixty_five_dilations_make_8581_pixels() -> None:

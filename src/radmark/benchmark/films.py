@@ -1,6 +1,7 @@
 """The films of a benchmark: what each fold of each data set trains on and what it scores."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,10 @@ import numpy as np
 
 from radmark import phantom
 from radmark.benchmark.grid import Grid, Source
-from radmark.core.dataset import Dataset, Split
 from radmark.core.errors import InputError
 from radmark.core.frame import Spacing, SpacingSource
+from radmark.core.split import Split
+from radmark.core.study import Marked, Study
 from radmark.io import TableOptions, read_dataset, read_scheme
 
 FOLD_SEED = 0
@@ -28,11 +30,11 @@ class Fold:
         test_images: the folder that the names of the scored images are relative to.
     """
 
-    train: Dataset
-    test: Dataset
+    train: Study
+    test: Study
     test_images: Path
 
-    def few(self, n: int | None, seed: int) -> Dataset:
+    def few(self, n: int | None, seed: int) -> Study:
         """`n` training images, or all; a smaller draw of the same seed is part of a larger one.
 
         Images are taken patient by patient, so there may be a few more than `n`.
@@ -46,23 +48,47 @@ class Fold:
             raise InputError(
                 f"there are only {len(self.train)} training images", value=n, remedy="Take that size out of few_images"
             )
-        patients = sorted({case.patient for case in self.train.cases})
+        patients = sorted({film.owner for film in self.train.films})
         names: list[str] = []
         for i in np.random.default_rng([seed, 7]).permutation(len(patients)):
             if len(names) >= n:
                 break
-            names += [case.name for case in self.train.cases if case.patient == patients[i]]
+            names += [film.name for film in self.train.films if film.owner == patients[i]]
         return _unparted(self.train.subset(names))
+
+    def watched(self, n: int, seed: int, watch: int) -> Study:
+        """`few` images, all of which teach, and `watch` others as the validation part: the same for each `n` of a seed.
+
+        They are taken patient by patient too, so there may be a few more.
+
+        Raises:
+            InputError: there are fewer than `n` and `watch` together.
+        """
+        taught = self.few(n, seed)
+        patients = sorted({film.owner for film in self.train.films})
+        names: list[str] = []
+        for i in reversed(np.random.default_rng([seed, 7]).permutation(len(patients))):
+            if len(names) >= watch:
+                break
+            names += [film.name for film in self.train.films if film.owner == patients[i]]
+        if len(names) < watch or not set(taught.names).isdisjoint(names):
+            raise InputError(
+                f"there are {len(self.train)} training images: too few for {n} that teach and {watch} others to watch",
+                value=n,
+                remedy="Take that size out, or lower watch_images",
+            )
+        parts = {**dict.fromkeys(names, "val"), **dict.fromkeys(taught.names, "train")}
+        return _parted(self.train.subset(parts), parts)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of every name, patient, size, point and state: whether two runs had the same data set."""
         sha = hashlib.sha256()
         for part in (self.train, self.test):
-            for case in part.cases:
-                frame = case.landmarks.frame
-                sha.update(f"{case.name}|{case.patient}|{frame.width}x{frame.height}|{frame.spacing}|".encode())
-                sha.update(case.landmarks.points.tobytes() + case.landmarks.states.tobytes())
+            for film, marks in part.rows:
+                frame = marks.frame
+                sha.update(f"{film.name}|{film.owner}|{frame.width}x{frame.height}|{frame.spacing}|".encode())
+                sha.update(marks.points.tobytes() + marks.states.tobytes())
         return sha.hexdigest()
 
 
@@ -131,9 +157,9 @@ def _options(grid: Grid, source: Source) -> TableOptions:
     return options
 
 
-def _apart(train: Dataset, test: Dataset, source: Source, images: Path) -> Fold:
+def _apart(train: Study, test: Study, source: Source, images: Path) -> Fold:
     """Both tables as a fold, refused where they share a patient."""
-    both = {case.patient for case in train.cases} & {case.patient for case in test.cases}
+    both = {film.owner for film in train.films} & {film.owner for film in test.films}
     if both:
         raise InputError(
             f"data set {source.name} has a patient in the training and in the test table",
@@ -143,6 +169,12 @@ def _apart(train: Dataset, test: Dataset, source: Source, images: Path) -> Fold:
     return Fold(train, test, images)
 
 
-def _unparted(dataset: Dataset) -> Dataset:
+def _unparted(study: Study) -> Study:
     """Without the table's own split, so that training draws its inner validation part itself."""
-    return Dataset(dataset.scheme, tuple(replace(case, part=None) for case in dataset.cases), dataset.reader)
+    return _parted(study, {})
+
+
+def _parted(study: Study, parts: Mapping[str, str]) -> Study:
+    """With these parts, by the films' names; those not named are in none."""
+    rows = tuple(Marked(replace(film, part=parts.get(film.name)), marks) for film, marks in study.rows)
+    return replace(study, rows=rows)

@@ -11,6 +11,15 @@
     [few_images]                       # error against the number of training images
     sizes = [10, 25, 50]
     arms = ["proposed", "heatmap-mse"]
+    steps = 3500                       # every training's optimiser steps, instead of settings.train.epochs
+    tune_steps = 700                   # those of a training that only chooses a setting
+    watch_images = 20                  # training images outside the few that teach; they give the curve and choose
+    tune = { "train.learning_rate" = [1e-4, 1e-3] }  # chosen for every arm, before its own
+    [[stage]]                          # what is run, in this order, instead of repeat, few_images and all_images
+    arms = ["proposed"]
+    data = ["hips"]                    # default: all
+    images = [50]                      # default: all
+    seeds = [0, 1]                     # default: the grid's
     [[data]]
     name = "hips"
     annotations = "points.csv"         # with folds, or a split column; or train = "a.csv" and test = "b.csv"
@@ -46,6 +55,9 @@ from radmark.core.errors import InputError
 
 Tree = Mapping[str, Mapping[str, Any]]
 
+WATCH_IMAGES = 20
+"""How many training images beyond those that teach are watched, where steps are held."""
+
 _GRIDS = resources.files("radmark.benchmark") / "grids"
 _NAME_CHARACTERS = set(ascii_letters + digits + "+-_.")
 
@@ -58,7 +70,8 @@ class Arm:
         name: in tables and file names.
         asks: the one sentence it tests.
         settings: laid over the grid's.
-        tune: settings whose value the inner validation part chooses, "section.key" -> candidates; one at most.
+        tune: settings whose value the inner validation part chooses, "section.key" -> candidates; several are chosen one after
+            the other in the order given, each with the ones before it held.
         scored_on: "rotated" scores test images that were turned while their points were not, a slip of the released
             programs kept for measuring it.
         predictions: a CSV for each data set, `{data}` its name, instead of training.
@@ -132,6 +145,23 @@ class FewImages:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a benchmark that is done before the next one is begun.
+
+    Args:
+        arms: names of the arms.
+        data: names of the data sets; none named: all.
+        images: numbers of training images; none named: all images.
+        seeds: of training; none named: the grid's.
+    """
+
+    arms: tuple[str, ...]
+    data: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Grid:
     """A whole benchmark.
 
@@ -145,6 +175,12 @@ class Grid:
         repeat: names of the arms run with every seed.
         reference: name of the arm the others are compared with.
         few_images: the learning curve over training set sizes.
+        all_images: also train on all images; False: on the sizes of `few_images` only.
+        steps: optimiser steps every training has, whatever its number of images, to within an epoch; None: the settings' epochs.
+        tune: settings chosen for every arm, before those it chooses itself.
+        tune_steps: steps of a training that only chooses a setting; None: a whole one, which is kept if its value is chosen.
+        watch_images: with `steps` and fewer than all images, how many of the other training images are the validation part.
+        stages: what is run, in this order; none: all arms, then the other seeds, then fewer images.
         scored_on_px: side of the letterboxed grid in whose pixels errors are counted, whatever size the network has.
         keep_models: keep each cell's trained model.
         base: folder that paths are relative to.
@@ -159,6 +195,12 @@ class Grid:
     repeat: tuple[str, ...]
     reference: str
     few_images: FewImages
+    all_images: bool
+    steps: int | None
+    tune: Mapping[str, Sequence[Any]]
+    tune_steps: int | None
+    watch_images: int
+    stages: tuple[Stage, ...]
     scored_on_px: int
     keep_models: bool
     base: Path
@@ -166,6 +208,17 @@ class Grid:
     def arm(self, name: str) -> Arm:
         """The arm of that name."""
         return next(arm for arm in self.arms if arm.name == name)
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """Every number of training images that is asked for; None: all images."""
+        if not self.stages:
+            return (*([None] if self.all_images else []), *self.few_images.sizes)
+        return tuple(dict.fromkeys(n for stage in self.stages for n in stage.images or (None,)))
+
+    def tuned(self, arm: Arm) -> Mapping[str, Sequence[Any]]:
+        """The settings that are chosen for an arm, in order, each with its candidates; an arm's own candidates win."""
+        return {**self.tune, **arm.tune}
 
     def config_of(self, arm: Arm, *, changes: Tree | None = None) -> Config:
         """What `arm` trains with; `changes` come on top.
@@ -205,7 +258,7 @@ def read_grid(name_or_path: str, *, data: Path | None = None, changes: Tree | No
 
 _GRID_KEYS = (
     "name", "title", "recipe", "settings", "arms", "arm", "data", "seeds", "repeat", "reference", "few_images",
-    "scored_on_px", "keep_models",
+    "all_images", "steps", "tune", "tune_steps", "watch_images", "stage", "scored_on_px", "keep_models",
 )  # fmt: skip
 
 
@@ -213,6 +266,8 @@ def _grid(tree: Mapping[str, Any], file: str, base: Path, changes: Tree) -> Grid
     _only(tree, _GRID_KEYS, file, "the grid")
     known = {arm.name: arm for arm in shipped_arms()}
     known |= {arm.name: arm for arm in (_record(Arm, table, file) for table in _tables(tree, "arm", file))}
+    for arm in known.values():
+        _candidates(arm.tune, f"arm {arm.name}: tune", file)
     names = _strings(tree.get("arms", [arm["name"] for arm in _tables(tree, "arm", file)]), "arms", file)
     arms = tuple(known[_one_of(name, known, "arms", file)] for name in names)
     if not arms:
@@ -224,18 +279,14 @@ def _grid(tree: Mapping[str, Any], file: str, base: Path, changes: Tree) -> Grid
         for name in given:
             if given.count(name) > 1 or not name or not set(name) <= _NAME_CHARACTERS:
                 raise InputError(
-                    f"the name of an {what} stands twice or holds more than letters, digits and + - _ ."
+                    f"the name of an {what} appears twice or holds more than letters, digits and + - _ ."
                     if what == "arm"
-                    else "the name of a data set stands twice or holds more than letters, digits and + - _ .",
+                    else "the name of a data set appears twice or holds more than letters, digits and + - _ .",
                     file=file,
                     value=name,
                     remedy="Give each a name of its own; it becomes a folder",
                 )
-    seeds = tree.get("seeds", [0])
-    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 0 for s in cast("list[Any]", seeds)):
-        raise InputError(
-            "seeds is not a list of whole numbers", file=file, value=seeds, remedy="Give seeds = [0, 1, 2]"
-        )
+    seeds = _seeds(tree.get("seeds", [0]), file)
     few = _record(FewImages, tree.get("few_images", {}), file)
     repeat = _strings(tree.get("repeat", list(names)), "repeat", file)
     reference = tree.get("reference", names[0])
@@ -249,47 +300,93 @@ def _grid(tree: Mapping[str, Any], file: str, base: Path, changes: Tree) -> Grid
         config=config,
         arms=arms,
         data=sources,
-        seeds=tuple(cast("list[int]", seeds)),
+        seeds=seeds,
         repeat=repeat,
         reference=reference,
         few_images=few,
+        all_images=bool(tree.get("all_images", True)),
+        steps=_whole(tree["steps"], "steps", file) if "steps" in tree else None,
+        tune=_candidates(tree.get("tune", {}), "tune", file),
+        tune_steps=_whole(tree["tune_steps"], "tune_steps", file) if "tune_steps" in tree else None,
+        watch_images=_whole(tree.get("watch_images", WATCH_IMAGES), "watch_images", file),
+        stages=tuple(_stage(table, file) for table in _tables(tree, "stage", file)),
         scored_on_px=_whole(tree.get("scored_on_px", PAPER_SIZE_PX), "scored_on_px", file),
         keep_models=bool(tree.get("keep_models", True)),
         base=base,
     )
+    _check_plan(grid, tree, file)
     for arm in arms:
         _check_arm(grid, arm, file)
     return grid
 
 
+def _check_plan(grid: Grid, tree: Mapping[str, Any], file: str) -> None:
+    """Nothing is said twice or to no effect."""
+    held = ("epochs", "validate_every")  # follow from the steps
+    settings = [tree.get("settings", {}), *(arm.settings for arm in grid.arms)]
+    for wrong, what, value, remedy in (
+        (
+            grid.steps is not None and any(key in layer.get("train", {}) for layer in settings for key in held),
+            f"the grid gives steps, and {' or '.join(held)} too",
+            grid.steps,
+            "Give one of the two: epochs follow from steps",
+        ),
+        (
+            grid.steps is None and ("tune_steps" in tree or "watch_images" in tree),
+            "tune_steps and watch_images are for grids that give steps",
+            None,
+            "Give steps too, or omit them",
+        ),
+        (
+            bool(grid.stages) and any(key in tree for key in ("repeat", "few_images", "all_images")),
+            "the grid gives stages, and repeat, few_images or all_images too",
+            None,
+            "Say in each [[stage]] what it holds: arms, data, images, seeds",
+        ),
+        (not grid.sizes, "the grid trains on no number of images", None, "Give few_images.sizes, or all_images = true"),
+    ):
+        if wrong:
+            raise InputError(what, file=file, value=value, remedy=remedy)
+    sources = [source.name for source in grid.data]
+    for stage in grid.stages:
+        for name in stage.arms:
+            _one_of(name, {arm.name: arm for arm in grid.arms}, "stage.arms", file)
+        for name in stage.data:
+            if name not in sources:
+                raise InputError(
+                    "a stage names a data set there is not", file=file, value=name, remedy=f"Use {', '.join(sources)}"
+                )
+
+
 def _check_arm(grid: Grid, arm: Arm, file: str) -> None:
     """Every setting an arm could train with is one; found now and not an hour later."""
-    if len(arm.tune) > 1:
-        raise InputError(
-            f"arm {arm.name} tunes more than one setting", file=file, value=", ".join(arm.tune), remedy="Tune one"
-        )
-    if arm.tune and grid.config.data.validation_fraction == 0:
+    tuned = {} if arm.predictions is not None else grid.tuned(arm)
+    watched = grid.steps is not None and None not in grid.sizes
+    if tuned and grid.config.data.validation_fraction == 0 and not watched:
         raise InputError(
             f"arm {arm.name} is tuned, but there is no inner validation part to tune it on",
             file=file,
             value=0,
             remedy="Keep a validation_fraction",
         )
-    candidates = [changes for key, values in arm.tune.items() for changes in (change(key, v) for v in values)]
-    for changes in candidates or [None]:
-        grid.config_of(arm, changes=changes)
+    for candidate in [{}, *({key: value} for key, values in tuned.items() for value in values)]:
+        first = {key: values[0] for key, values in tuned.items()}
+        grid.config_of(arm, changes=changes({**first, **candidate}))
 
 
-def change(key: str, value: Any) -> Tree:
-    """ "labels.sigma_px" and a value as nested tables.
+def changes(chosen: Mapping[str, Any]) -> Tree:
+    """ "labels.sigma_px" -> a value, as nested tables.
 
     Raises:
-        InputError: the key does not name a section and a setting.
+        InputError: a key does not name a section and a setting.
     """
-    section, dot, name = key.partition(".")
-    if not dot:
-        raise InputError("a tuned setting needs its section", value=key, remedy='Write it as "labels.sigma_px"')
-    return {section: {name: value}}
+    tables: dict[str, dict[str, Any]] = {}
+    for key, value in chosen.items():
+        section, dot, name = key.partition(".")
+        if not dot:
+            raise InputError("a tuned setting needs its section", value=key, remedy='Write it as "labels.sigma_px"')
+        tables.setdefault(section, {})[name] = value
+    return tables
 
 
 def _laid_over(config: Config, layers: Sequence[Tree], file: str) -> Config:
@@ -298,6 +395,33 @@ def _laid_over(config: Config, layers: Sequence[Tree], file: str) -> Config:
         for section, table in layer.items():
             tree[section] = {**tree.get(section, {}), **table}
     return from_tree(tree, file)
+
+
+def _stage(table: Mapping[str, Any], file: str) -> Stage:
+    """A stage; its seeds may hold a 0, which the other lists of whole numbers may not."""
+    seeds = _seeds(table["seeds"], file) if "seeds" in table else ()
+    stage: Stage = _record(Stage, {key: value for key, value in table.items() if key != "seeds"}, file)
+    return dataclasses.replace(stage, seeds=seeds)
+
+
+def _seeds(value: Any, file: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or any(type(s) is not int or s < 0 for s in cast("list[Any]", value)):
+        raise InputError(
+            "seeds is not a list of whole numbers", file=file, value=value, remedy="Give seeds = [0, 1, 2]"
+        )
+    return tuple(cast("list[int]", value))
+
+
+def _candidates(value: Any, key: str, file: str) -> Mapping[str, Sequence[Any]]:
+    given = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {"": None}
+    if not all(isinstance(values, list) and values for values in given.values()):
+        raise InputError(
+            f"{key} does not give each setting a list of values",
+            file=file,
+            value=value,
+            remedy='Write tune = { "train.learning_rate" = [1e-4, 1e-3] }',
+        )
+    return given
 
 
 def _source(table: Mapping[str, Any], file: str) -> Source:

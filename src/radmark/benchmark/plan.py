@@ -1,5 +1,7 @@
 """A grid taken apart into cells: one training each, and the arms that are scored on it."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,21 +47,23 @@ class Cell:
 
 def plan(grid: Grid, folds: dict[str, int]) -> tuple[Cell, ...]:
     """All cells of a grid, those that answer first things first: every arm once, then the other seeds, then few images.
+    Where the grid has stages: stage by stage, and in each the largest number of images first, then data sets, seeds, arms.
 
     Args:
         grid: the grid.
         folds: data set name -> how many folds it has.
     """
     groups = _groups(grid)
+    if grid.stages:
+        return _staged(grid, groups, folds)
     few = grid.few_images
-    first, *others = grid.seeds
-    cells = [Cell(d.name, g, f, None, first) for d in grid.data for g in groups for f in range(folds[d.name])]
-    for seed in others:
-        repeated = [tuple(a for a in g if a.name in grid.repeat) for g in groups]
+    cells: list[Cell] = []
+    for seed in grid.seeds if grid.all_images else ():
+        repeated = groups if seed == grid.seeds[0] else [_named(g, grid.repeat) for g in groups]
         cells += [
             Cell(d.name, g, f, None, seed) for d in grid.data for g in repeated if g for f in range(folds[d.name])
         ]
-    chosen = [tuple(a for a in g if a.name in (few.arms or [a.name for a in grid.arms])) for g in groups]
+    chosen = [_named(g, few.arms) if few.arms else g for g in groups]
     # Largest first: should time run out, the sizes nearest to all images are there.
     for n in sorted(few.sizes, reverse=True):
         for seed in grid.seeds:
@@ -70,16 +74,37 @@ def plan(grid: Grid, folds: dict[str, int]) -> tuple[Cell, ...]:
 def tuned_by(cell: Cell, cells: tuple[Cell, ...], grid: Grid) -> Cell | None:
     """The cell whose inner validation part chose this cell's tuned setting; None where it is this one, or nothing is tuned.
 
-    A setting is chosen once for each fold of each data set, on all training images and with the first seed.
+    Settings are chosen once for each fold of each data set: on as many training images as the grid has for the arm, and with
+    the first seed of those.
     """
-    if not cell.arms[0].tune or (cell.n_training is None and cell.seed == grid.seeds[0]):
+    if not grid.tuned(cell.arms[0]):
         return None
-    return next(
-        c
-        for c in cells
-        if (c.data, c.fold, c.n_training, c.seed) == (cell.data, cell.fold, None, grid.seeds[0])
-        and c.arms[0].trains_like(cell.arms[0])
-    )
+    alike = [c for c in cells if (c.data, c.fold) == (cell.data, cell.fold) and c.arms[0].trains_like(cell.arms[0])]
+    most = max(math.inf if c.n_training is None else c.n_training for c in alike)
+    largest = [c for c in alike if c.n_training == (None if most == math.inf else most)]
+    tuner = min(largest, key=lambda c: grid.seeds.index(c.seed) if c.seed in grid.seeds else len(grid.seeds))
+    return None if tuner == cell else tuner
+
+
+def _staged(grid: Grid, groups: Sequence[tuple[Arm, ...]], folds: Mapping[str, int]) -> tuple[Cell, ...]:
+    """The cells of each stage after those of the one before; a cell that two stages name belongs to the first."""
+    cells: dict[str, Cell] = {}
+    for stage in grid.stages:
+        chosen = [g for g in (_named(g, stage.arms) for g in groups) if g]
+        chosen.sort(key=lambda g: stage.arms.index(g[0].name))
+        for n in sorted(stage.images, reverse=True) or (None,):
+            for data in stage.data or tuple(d.name for d in grid.data):
+                for seed in stage.seeds or grid.seeds:
+                    for group in chosen:
+                        for fold in range(folds[data]):
+                            cell = Cell(data, group, fold, n, seed)
+                            cells.setdefault(cell.key, cell)
+    return tuple(cells.values())
+
+
+def _named(group: tuple[Arm, ...], names: Sequence[str]) -> tuple[Arm, ...]:
+    """The arms of a group that are named."""
+    return tuple(arm for arm in group if arm.name in names)
 
 
 def _groups(grid: Grid) -> list[tuple[Arm, ...]]:

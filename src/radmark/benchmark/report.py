@@ -7,7 +7,8 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,27 +22,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from radmark import RESEARCH_USE, __version__
+from radmark.benchmark.cell import Tuned, chosen
 from radmark.benchmark.grid import Arm, Source
 from radmark.benchmark.results import Decoder, Results, Scores
 from radmark.config import to_tree
-from radmark.core.dataset import Case
 from radmark.core.errors import InputError
-from radmark.core.radiograph import Radiograph
 from radmark.draw import overlay
-from radmark.evaluate.metrics import (
-    DRAWS,
-    SEED,
-    Difference,
-    Interval,
-    Metrics,
-    Summary,
-    difference,
-    image_means,
-    radial,
-    score,
-)
-from radmark.evaluate.report import data_uri
+from radmark.evaluation.metrics import Difference, Metrics, Summary, difference, image_means, radial, score
+from radmark.evaluation.report import data_uri
 from radmark.io.atomic import replacing, write_text
+from radmark.stats import DRAWS, SEED, Interval
 
 
 @dataclass(frozen=True)
@@ -105,13 +95,12 @@ class Table:
         return text.getvalue()
 
 
-def write_benchmark_report(results: Results, out: Path, read: Callable[[Case], Radiograph]) -> Path:
+def write_benchmark_report(results: Results, out: Path) -> Path:
     """Write (or write anew) the report of what is done.
 
     Args:
         results: from `read_results`.
         out: the report's folder.
-        read: gives the radiograph of a case; called for Figure 1.
 
     Returns:
         The page's path.
@@ -125,12 +114,13 @@ def write_benchmark_report(results: Results, out: Path, read: Callable[[Case], R
         _table2(results, scored),
         _difference_table(results, differences),
         _few_table(results, scored),
+        _curve_table(results),
         _arms_table(results),
         _cells_table(results),
     ]
     tables = [table for table in tables if table.rows]
     figures: dict[str, bytes] = {
-        "figure1.png": _figure1(results, read),
+        "figure1.png": _figure1(results),
         "learning-curves.svg": _learning_curves(results),
         "few-images.svg": _few_images(results, scored),
     }
@@ -186,11 +176,11 @@ def _reader(results: Results, data: str) -> str | None:
 
 def _extent(results: Results, data: str) -> dict[str, int]:
     """How much there is to score in a data set, each film and point once."""
-    cases = [case for fold in results.folds[data] for case in fold.test.cases if case.landmarks.placed.any()]
+    rows = [row for fold in results.folds[data] for row in fold.test.rows if row.marks.placed.any()]
     return {
-        "images": len(cases),
-        "patients": len({case.patient for case in cases}),
-        "points": sum(int(case.landmarks.placed.sum()) for case in cases),
+        "images": len(rows),
+        "patients": len({film.owner for film, _ in rows}),
+        "points": sum(int(marks.placed.sum()) for _, marks in rows),
     }
 
 
@@ -214,12 +204,20 @@ def _caption(results: Results) -> str:
     )
 
 
+def _trained_on(results: Results) -> str:
+    """On how many images the arms of Tables 1 and 2 are trained, where that is not all of them."""
+    most = {s.name: results.most(s.name) for s in results.grid.data}
+    sizes = ", ".join(f"{name} {n}" for name, n in most.items() if n is not None)
+    return f"Training images: {sizes}. " if sizes else ""
+
+
 def _unfinished(results: Results) -> str:
     """Which rows of Table 1 rest on fewer cells than the grid asks for."""
     parts: list[str] = []
     for source in results.grid.data:
         for arm in results.grid.arms:
-            cells = [c for c in results.cells if (c.data, c.n_training) == (source.name, None) and arm in c.arms]
+            most = results.most(source.name)
+            cells = [c for c in results.cells if (c.data, c.n_training) == (source.name, most) and arm in c.arms]
             done = sum(c.key in results.done for c in cells)
             if 0 < done < len(cells):
                 parts.append(f"{source.name} {arm.name} ({done} of {len(cells)} cells)")
@@ -229,8 +227,8 @@ def _unfinished(results: Results) -> str:
 def _table1(results: Results, scored: Sequence[tuple[Scores, Metrics]], decoder: Decoder) -> Table:
     rows: list[tuple[Any, ...]] = []
     for s, m in scored:
-        if s.n_training is None and s.decoder == decoder:
-            images = len({case.name for case in s.errors.cases})
+        if results.whole(s) and s.decoder == decoder:
+            images = len({film.name for film, _ in s.errors.truths})
             rows.append(
                 (
                     s.data, s.arm.name, images, len(s.seeds), m.paper_rmse_px, _with(m.px.mean, m.px.mean_ci95),
@@ -249,7 +247,7 @@ def _table1(results: Results, scored: Sequence[tuple[Scores, Metrics]], decoder:
     how = "each arm's own decoder" if decoder == "own" else "plain argmax, as in the paper"
     name = "table1" if decoder == "own" else "table1_argmax"
     digits = (0, 0, 0, 0, 2, 2, 2, 1, 1, 1, 1, 2, 2, 1, 2, 2)
-    caption = _caption(results) + _unfinished(results)
+    caption = _trained_on(results) + _caption(results) + _unfinished(results)
     return Table(name, f"Table 1: arms by data set, {how}", caption, header, digits, tuple(rows), (5, 11, 13))
 
 
@@ -259,7 +257,7 @@ def _table2(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Table
     arms = [arm.name for arm in results.grid.arms]
     published_by = sorted({s.published_by for s in results.grid.data if s.published})
     for source in results.grid.data:
-        of = {s.arm.name: m for s, m in scored if (s.data, s.n_training, s.decoder) == (source.name, None, "own")}
+        of = {s.arm.name: m for s, m in scored if (s.data, s.decoder) == (source.name, "own") and results.whole(s)}
         if not of:
             continue
         any_of = next(iter(of.values()))
@@ -278,7 +276,9 @@ def _table2(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Table
     theirs = (f"published on other data: {', '.join(published_by)} (mm)",) if published_by else ()
     header = ("data", "landmark", "unit", *arms, *theirs)
     notes = [_published_note(results, source) for source in results.grid.data]
-    caption = " ".join(["Mean radial error of each landmark.", *filter(None, notes), _caption(results)])
+    caption = " ".join(
+        ["Mean radial error of each landmark.", *filter(None, notes), _trained_on(results) + _caption(results)]
+    )
     digits = (0, 0, 0, *(2,) * (len(header) - 3))
     return Table("table2", "Table 2: each landmark", caption, header, digits, tuple(rows))
 
@@ -324,24 +324,69 @@ def _few_table(results: Results, scored: Sequence[tuple[Scores, Metrics]]) -> Ta
     rows = [
         (
             s.data, s.arm.name, _images(results, s), *_really(results, s), len(s.seeds), _with(m.px.mean, m.px.mean_ci95),
-            None if m.mm is None else _with(m.mm.mean, m.mm.mean_ci95), m.gross_failure_percent,
+            None if m.mm is None else _with(m.mm.mean, m.mm.mean_ci95), None if m.mm is None else m.mm.median,
+            None if m.mm is None else _with(m.mm.sdr_percent["2"], m.mm.sdr_ci95["2"]), m.gross_failure_percent,
         )
         for s, m in sorted(scored, key=lambda pair: _images(results, pair[0]))
         if s.decoder == "own" and _has_few(results, s)
     ]  # fmt: skip
     header = (
         "data", "arm", "training images", "trained on", "validated on", "seeds", "mean radial error px", "mean radial error mm",
-        "gross %",
+        "median mm", "SDR % < 2 mm", "gross %",
+    )  # fmt: skip
+    grid = results.grid
+    if grid.steps is None:
+        asked = "as asked for, inner validation part included"
+        often = f"Fewer images are seen more often, at most {grid.few_images.most_epochs:g} times as often."
+    else:
+        asked = "as asked for; all of fewer images teach, and the validation part is of other training images"
+        often = f"Fewer images are seen more often: every training has {grid.steps} steps."
+    caption = (
+        f"Training images: {asked}; trained and validated on: in fact, mean over folds and seeds, for a patient's images stay "
+        f"together. Another draw for each seed. {often} {_caption(results)}"
+    )
+    digits = (0, 0, 0, 1, 1, 0, 2, 2, 2, 1, 2)
+    return Table(
+        "few-images", "Error against the number of training images", caption, header, digits, tuple(rows), (6, 7, 9)
+    )
+
+
+SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+"""Where in a run the curve over the steps is written down as numbers."""
+
+
+def _curve_table(results: Results) -> Table:
+    """Where steps are held: the validation error along the run, and who is still falling at its end."""
+    rows: list[tuple[Any, ...]] = []
+    steps = results.grid.steps or 0
+    for (data, n, arm), records in _by_arm(results).items() if steps else ():
+        histories = [record["history"] for record in records]
+        in_mm = all(row.get("val_mean_radial_error_mm") is not None for h in histories for row in h[-1:])
+        unit = "mm" if in_mm else "px"
+        errors = _mean_of(histories, f"val_mean_radial_error_{unit}")
+        known = np.flatnonzero(np.isfinite(errors))
+        at = [known[known < max(1, round(share * len(errors)))] for share in SHARES]
+        values = [float(errors[before[-1]]) if before.size else None for before in at]
+        rows.append((data, arm, "all" if n is None else str(n), len(records), unit, *values))
+    header = (
+        "data", "arm", "training images", "runs", "unit", *(f"after {share * steps:.0f} steps" for share in SHARES),
     )  # fmt: skip
     caption = (
-        "Training images: as asked for, inner validation part included; trained and validated on: in fact, mean over folds and "
-        "seeds, for a patient's images stay together. Another draw for each seed. Fewer images are seen more often, at most "
-        f"{results.grid.few_images.most_epochs:g} times as often. {_caption(results)}"
+        "Mean radial error on the validation part, mean over the folds and seeds that are done, at the last look up to there. "
+        "Where it still falls at the end, more steps would tell more. These films choose learning rates and the like; they are "
+        "not the scored ones."
     )
-    digits = (0, 0, 0, 1, 1, 0, 2, 2, 2)
-    return Table(
-        "few-images", "Error against the number of training images", caption, header, digits, tuple(rows), (6, 7)
-    )
+    digits = (0, 0, 0, 0, 0, *(2,) * len(SHARES))
+    return Table("steps", "The validation error over the steps", caption, header, digits, tuple(rows))
+
+
+def _by_arm(results: Results) -> dict[tuple[str, int | None, str], list[Mapping[str, Any]]]:
+    """(data set, number of training images, arm) -> `cell.json` of each of its folds and seeds that are done."""
+    found: dict[tuple[str, int | None, str], list[Mapping[str, Any]]] = {}
+    for cell in results.cells:
+        if cell.key in results.done:
+            found.setdefault((cell.data, cell.n_training, cell.arms[0].name), []).append(results.done[cell.key])
+    return found
 
 
 def _arms_table(results: Results) -> Table:
@@ -352,18 +397,28 @@ def _arms_table(results: Results) -> Table:
             f"{section}.{key}": value
             for section, table in arm.settings.items()
             for key, value in table.items()
-            if common.get(section, {}).get(key) != value
+            if common.get(section, {}).get(key) != value and f"{section}.{key}" not in results.grid.tuned(arm)
         }
         words = [f"{key} = {value}" for key, value in own.items()]
-        words += [_choice(results, arm, key, values) for key, values in arm.tune.items()]
+        words += [_choice(results, arm, key, values) for key, values in results.grid.tuned(arm).items()]
         words += ["scored on turned films"] * (arm.scored_on == "rotated")
         words += [f"predictions of another program ({arm.predictions})"] * (arm.predictions is not None)
         rows.append((arm.name, arm.asks, "; ".join(words) or "the common settings"))
-    d, m, t = results.grid.config.data, results.grid.config.model, results.grid.config.train
+    grid = results.grid
+    d, m, t = grid.config.data, grid.config.model, grid.config.train
+    budget, watched = (
+        f"{t.epochs} epochs",
+        f"inner validation part {d.validation_fraction:.0%} of the training patients",
+    )
+    if grid.steps is not None:
+        budget = f"{grid.steps} steps"
+        short = f"; what is chosen is chosen by {grid.tune_steps} steps" if grid.tune_steps else ""
+        others = f"validation part {grid.watch_images} other training images where fewer than all teach"
+        watched = f"{others if None not in grid.sizes else f'{watched}, or {others}'}{short}"
     caption = (
-        f"Common to all: U-Net, encoder {m.encoder}, {d.size} x {d.size} px, {t.epochs} epochs, batches of {t.batch_size}, Adam "
-        f"{t.learning_rate:g} ({t.decay}), decoder {results.grid.config.decode.decoder}, inner validation part "
-        f"{d.validation_fraction:.0%} of the training patients. All settings are in each cell's cell.json."
+        f"Common to all: U-Net, encoder {m.encoder}, {d.size} x {d.size} px, {budget}, batches of {t.batch_size}, Adam "
+        f"{t.learning_rate:g} ({t.decay}), decoder {grid.config.decode.decoder}, {watched}. All settings are in each cell's "
+        "cell.json."
     )
     return Table(
         "arms", "The arms", caption, ("arm", "asks", "differs from the common settings by"), (0, 0, 0), tuple(rows)
@@ -373,8 +428,8 @@ def _arms_table(results: Results) -> Table:
 def _choice(results: Results, arm: Arm, key: str, values: Sequence[Any]) -> str:
     """What a tuned setting is chosen from, and what was in fact tried where cells that are done tried something else."""
     asked = [str(value) for value in values]
-    records = [results.done[c.key]["tuned"] for c in results.cells if arm in c.arms and c.key in results.done]
-    tried = [list(tuned["errors_px"]) for tuned in records if tuned]
+    records = [chosen(results.done[c.key]) for c in results.cells if arm in c.arms and c.key in results.done]
+    tried = [list(tuned.errors_px) for record in records for tuned in record if tuned.key == key]
     others = sorted({", ".join(names) for names in tried if set(names) != set(asked)})
     note = f" (but cells tried only or also: {'; '.join(others)})" if others else ""
     return f"{key} chosen from {', '.join(asked)}{note}"
@@ -385,11 +440,11 @@ def _cells_table(results: Results) -> Table:
     for cell in results.cells:
         record = results.done.get(cell.key)
         status = "done" if record else "failed" if cell.key in results.failed else "not run"
-        tuned = record and record["tuned"]
+        tuned = chosen(record) if record else ()
         rows.append(
             (
                 cell.key, status, record and record["n_training_images"], record and record["n_validation_images"],
-                f"{tuned['key']} = {tuned['value']}" if tuned else None, _candidates(tuned), record and record["seconds"],
+                "; ".join(f"{t.key} = {t.value}" for t in tuned) or None, _candidates(tuned), record and record["seconds"],
                 _training_seconds(record), results.failed.get(cell.key),
             )
         )  # fmt: skip
@@ -412,8 +467,8 @@ def _cells_table(results: Results) -> Table:
     return Table("cells", "Cells", caption, header, (0,) * len(header), tuple(rows))
 
 
-def _candidates(tuned: Mapping[str, Any] | None) -> str | None:
-    return "; ".join(f"{v}: {error:.2f} px" for v, error in tuned["errors_px"].items()) if tuned else None
+def _candidates(tuned: Sequence[Tuned]) -> str | None:
+    return "; ".join(f"{v}: {error:.2f} px" for t in tuned for v, error in t.errors_px.items()) or None
 
 
 def _training_seconds(record: Mapping[str, Any] | None) -> float | None:
@@ -445,11 +500,11 @@ def _really(results: Results, s: Scores) -> tuple[float | None, float | None]:
     return trained, validated
 
 
-def _figure1(results: Results, read: Callable[[Case], Radiograph]) -> bytes:
+def _figure1(results: Results) -> bytes:
     """One film a data set, the one whose error by the reference arm is the median: prediction red, truth blue."""
     panels: list[tuple[str, Any]] = []
     for source in results.grid.data:
-        scores = results.find(source.name, results.grid.reference) or next(
+        scores = results.find(source.name, results.grid.reference, results.most(source.name)) or next(
             (s for s in results.scores if s.data == source.name), None
         )
         if scores is None:
@@ -461,13 +516,14 @@ def _figure1(results: Results, read: Callable[[Case], Radiograph]) -> bytes:
         if not known.size:
             continue
         i = int(known[np.argsort(means[known])[known.size // 2]])
+        truth = errors.truths[i]
         title = f"{source.name}, {scores.arm.name}: {means[i]:.2f} {'mm' if in_mm else 'px'}"
         try:
-            film = read(errors.cases[i])
+            film = truth.film.loaded()
         except InputError:  # the tables do not need the film, which may be gone by now
-            panels.append((f"{title} ({errors.cases[i].name} cannot be read)", np.zeros((1, 1, 3), np.uint8)))
+            panels.append((f"{title} ({truth.film.name} cannot be read)", np.zeros((1, 1, 3), np.uint8)))
             continue
-        picture = overlay(film, errors.cases[i].landmarks, errors.predictions[i].landmarks, long_side=700)
+        picture = overlay(film, truth.marks, errors.predictions[i], long_side=700)
         panels.append((title, picture))
     if not panels:
         return b""
@@ -484,36 +540,46 @@ def _figure1(results: Results, read: Callable[[Case], Radiograph]) -> bytes:
 
 
 def _learning_curves(results: Results) -> bytes:
-    """Inner validation error and label radius by epoch, mean over folds and seeds, a column a data set."""
-    by_arm: dict[tuple[str, str], list[Sequence[Mapping[str, Any]]]] = {}
-    for cell in results.cells:
-        if cell.n_training is None and cell.key in results.done:
-            by_arm.setdefault((cell.data, cell.arms[0].name), []).append(results.done[cell.key]["history"])
-    names = [s.name for s in results.grid.data if any(data == s.name for data, _ in by_arm)]
+    """Validation error and label radius by epoch, mean over folds and seeds, a column a data set.
+
+    Where steps are held: by step, and a column for each number of training images too.
+    """
+    steps = results.grid.steps
+    by_arm = {key: records for key, records in _by_arm(results).items() if steps is not None or key[1] is None}
+    names = list(dict.fromkeys((s.name, n) for s in results.grid.data for data, n, _ in by_arm if data == s.name))
     if not names:
         return b""
     looks = _looks(results.grid.arms)
     figure = Figure(figsize=(max(7.0, 4.4 * len(names)), 6.4), layout="constrained")
     axes = figure.subplots(2, len(names), squeeze=False, sharex="col", height_ratios=(3, 1))
     handles: dict[str, Any] = {}
-    for column, name in enumerate(names):
+    for column, (name, n) in enumerate(names):
         above, below = axes[:, column]
         shown = False
-        for (data, arm), histories in by_arm.items():
-            if data != name:
+        for (data, size, arm), records in by_arm.items():
+            if (data, size) != (name, n):
                 continue
+            histories = [record["history"] for record in records]
             errors, radii = (_mean_of(histories, key) for key in ("val_mean_radial_error_px", "radius_px"))
             shown = shown or bool((errors > 0).any())
-            (handles[arm],) = above.plot(errors, label=arm, **looks[arm])
-            below.plot(radii, drawstyle="steps-post", **looks[arm])
+            taught = max(record["n_training_images"] for record in records)
+            per_epoch = 1 if steps is None else math.ceil(taught / results.grid.config.train.batch_size)
+            begins = per_epoch * np.arange(len(errors))
+            known = np.isfinite(errors)  # not every epoch needs to be validated
+            # An epoch's error is that at its end; without steps held both axes count epochs from 0.
+            ends = begins if steps is None else begins + per_epoch
+            (handles[arm],) = above.plot(ends[known], errors[known], label=arm, **looks[arm])
+            below.plot(begins, radii, drawstyle="steps-post", **looks[arm])
             for epoch in np.flatnonzero(np.diff(radii) < 0) + 1:
-                above.axvline(epoch, linewidth=0.5, alpha=0.6, color=looks[arm]["color"], gid=f"erosion-{arm}-{epoch}")
-        above.set(title=name, ylabel="inner validation error\n(mean radial, px of the file)")
+                at = begins[epoch]
+                above.axvline(at, linewidth=0.5, alpha=0.6, color=looks[arm]["color"], gid=f"erosion-{arm}-{epoch}")
+        title = name if n is None else f"{name}, {n} images"
+        above.set(title=title, ylabel="validation error\n(mean radial, px of the file)")
         if shown:
             above.set_yscale("log")
         else:
-            above.text(0.5, 0.5, "no inner validation part", transform=above.transAxes, ha="center")
-        below.set(xlabel="epoch", ylabel="label radius\n(px of the network)")
+            above.text(0.5, 0.5, "no validation part", transform=above.transAxes, ha="center")
+        below.set(xlabel="epoch" if steps is None else "step", ylabel="label radius\n(px of the network)")
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8)
     return _saved(figure, "svg")
 
@@ -598,7 +664,7 @@ def _json(
                 "training_images": _images(results, s),
                 "runs": [{"fold": fold, "seed": seed} for fold, seed in s.runs],
                 **m.to_json_dict(),
-                "n_images": len({case.name for case in s.errors.cases}),
+                "n_images": len({film.name for film, _ in s.errors.truths}),
             }
             for s, m in scored
         ],
@@ -620,9 +686,9 @@ def _json(
 
 def _page(results: Results, tables: Sequence[Table], figures: Mapping[str, bytes]) -> str:
     captions = {
-        "figure1.png": "Figure 1. Prediction red, truth blue: of each data set the film whose mean error is the median, by "
+        "figure1.png": "Figure 1. Marks red, truth blue: of each data set the film whose mean error is the median, by "
         f"{results.grid.reference} or, where none of its cells is done yet, by the arm the title names.",
-        "learning-curves.svg": "Learning curves against the erosion schedule: error on the inner validation part, mean over "
+        "learning-curves.svg": "Learning curves against the erosion schedule: error on the validation part, mean over "
         "folds and seeds that are done. A thin vertical line is an erosion of the arm of its colour; below, the label radius.",
         "few-images.svg": "Error against the number of training images, with 95 % intervals over patients.",
     }
@@ -659,7 +725,7 @@ def _words(value: Any, digits: int) -> str:
     if value is None:
         return "–"
     if isinstance(value, tuple):
-        middle, low, high = (_words(v, digits) for v in value)  # pyright: ignore[reportUnknownVariableType]
+        middle, low, high = (_words(v, digits) for v in value)
         return f"{middle} [{low}, {high}]"
     return f"{value:.{digits}f}".replace("-", "−") if isinstance(value, float) else str(value)
 

@@ -6,15 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from radmark.benchmark.films import Fold
 from radmark.benchmark.grid import Arm, Grid
 from radmark.benchmark.plan import Cell
-from radmark.core.dataset import Dataset
 from radmark.core.errors import InputError
-from radmark.core.prediction import Prediction
-from radmark.evaluate.metrics import PointErrors, point_errors, pooled
+from radmark.evaluation.metrics import PointErrors, point_errors, pooled
 from radmark.io import read_dataset
 
 Decoder = Literal["own", "argmax"]
@@ -67,6 +63,15 @@ class Results:
     failed: Mapping[str, str]
     scores: tuple[Scores, ...]
 
+    def most(self, data: str) -> int | None:
+        """The largest number of training images a data set is trained on; None: all of them."""
+        sizes = {cell.n_training for cell in self.cells if cell.data == data}
+        return max((n for n in sizes if n is not None), default=None) if None not in sizes else None
+
+    def whole(self, scores: Scores) -> bool:
+        """Whether scores belong in the tables of the arms: trained on as many images as any, or another program's."""
+        return scores.n_training in (None, self.most(scores.data))
+
     def find(self, data: str, arm: str, n_training: int | None = None, decoder: Decoder = "own") -> Scores | None:
         """The scores of an arm on a data set; None where no cell of it is done."""
         for scores in self.scores:
@@ -90,7 +95,7 @@ def read_results(grid: Grid, folds: Mapping[str, tuple[Fold, ...]], cells: Seque
     scores: list[Scores] = []
     decoders: tuple[Decoder, ...] = ("own", "argmax")
     for source in grid.data:
-        for n in (None, *grid.few_images.sizes):
+        for n in dict.fromkeys((None, *grid.sizes)):
             for arm in grid.arms:
                 for decoder in decoders:
                     parts = {
@@ -110,18 +115,15 @@ def read_results(grid: Grid, folds: Mapping[str, tuple[Fold, ...]], cells: Seque
 def _together(folds: Sequence[Fold]) -> Fold:
     """All folds as one, scored on all their images."""
     first = folds[0]
-    cases = tuple(case for fold in folds for case in fold.test.cases)
-    return replace(first, test=Dataset(first.test.scheme, cases, first.test.reader))
+    rows = tuple(row for fold in folds for row in fold.test.rows)
+    return replace(first, test=replace(first.test, rows=rows))
 
 
 def _errors(file: Path, fold: Fold) -> PointErrors:
     """A file of predictions against the truth, image by image."""
     truth = fold.test
-    read = read_dataset(file, fold.test_images, scheme=truth.scheme)
-    unknown = np.full(len(truth.scheme), np.nan)
-    predictions = [Prediction(case.name, case.landmarks, unknown) for case in read.cases]
-    wanted = {case.name for case in truth.cases}
-    missing = wanted - {p.name for p in predictions}
+    predictions = {marks.film: marks for _, marks in read_dataset(file, fold.test_images, scheme=truth.scheme).rows}
+    missing = set(truth.names) - predictions.keys()
     if missing:
         raise InputError(
             "the file has no prediction for an image that is scored",
@@ -129,4 +131,4 @@ def _errors(file: Path, fold: Fold) -> PointErrors:
             value=min(missing),
             remedy="Predict every image of the test part",
         )
-    return point_errors(truth.cases, [p for p in predictions if p.name in wanted])
+    return point_errors(truth.rows, [predictions[name] for name in truth.names])

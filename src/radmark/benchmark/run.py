@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,17 +19,14 @@ from radmark.benchmark.cell import check_done, run_cell
 from radmark.benchmark.films import Fold, draw_phantoms, read_folds
 from radmark.benchmark.grid import Grid
 from radmark.benchmark.plan import Cell, plan, tuned_by
-from radmark.core.dataset import Case
 from radmark.core.errors import InputError
-from radmark.core.radiograph import Radiograph
 from radmark.io.atomic import make_folder, write_text
-from radmark.train.loop import Row
+from radmark.training.loop import Row
 
 GRID_FILE = "grid.json"
 LOOK_AGAIN_S = 3.0
 
 Folds = Mapping[str, tuple[Fold, ...]]
-Read = Callable[[Case], Radiograph]
 
 
 class BenchmarkWatch(Protocol):
@@ -81,34 +78,33 @@ def prepare(grid: Grid, out: Path) -> tuple[Folds, tuple[Cell, ...]]:
     return folds, cells
 
 
-def run_here(grid: Grid, folds: Folds, cells: tuple[Cell, ...], out: Path, read: Read, watch: BenchmarkWatch) -> None:
+def run_here(grid: Grid, folds: Folds, cells: tuple[Cell, ...], out: Path, watch: BenchmarkWatch) -> None:
     """Do every cell that is not done, one after another. A cell that fails is noted and does not stop the rest."""
-    clock = _Clock(grid, folds)
+    clock = _Clock(grid, folds, cells)
     failed: set[str] = set()
-    waiting = [cell for cell in cells if not cell.result(out).is_file()]
+    waiting = list(cells)
     while waiting:
-        before = len(waiting)
-        for cell in list(waiting):
-            if cell.result(out).is_file():  # another process did it
-                waiting.remove(cell)
-                continue
+        waiting = [cell for cell in waiting if not cell.result(out).is_file()]  # another process may have done some
+        for cell in waiting:
             if not _ready(cell, cells, grid, out, failed):
                 continue
             watch.begins(cell)
             try:
-                reason = do_cell(grid, cell, cells, folds[cell.data][cell.fold], out, read, watch)
+                reason = do_cell(grid, cell, cells, folds[cell.data][cell.fold], out, watch)
             except Timeout:
                 continue
             waiting.remove(cell)
             if reason is not None:
                 failed.add(cell.key)
             watch.ends(cell, reason, clock.left_s(cell, waiting))
-        if waiting and len(waiting) == before:
-            time.sleep(LOOK_AGAIN_S)  # all that is left is in the hands of another process
+            break  # from the front again: an earlier one may have become ready meanwhile
+        else:
+            if waiting:
+                time.sleep(LOOK_AGAIN_S)  # all that is left is in the hands of another process
 
 
 def run_on_ray(
-    grid: Grid, folds: Folds, cells: tuple[Cell, ...], out: Path, read: Read, watch: BenchmarkWatch, options: RayOptions
+    grid: Grid, folds: Folds, cells: tuple[Cell, ...], out: Path, watch: BenchmarkWatch, options: RayOptions
 ) -> None:
     """Send every cell that is not done to a Ray cluster; all its machines have to see `out` and the films.
 
@@ -128,11 +124,11 @@ def run_on_ray(
         raise InputError(
             f"there is no Ray cluster to be reached ({error})",
             value=options.address,
-            remedy="Give the --address that `ray start` printed, or leave it away to use this machine",
+            remedy="Give the --address that `ray start` printed, or omit it to use this machine",
         ) from error
     try:
         remote: Any = ray.remote(num_cpus=options.cpus_per_cell, num_gpus=options.gpus_per_cell)(_do_remotely)
-        clock = _Clock(grid, folds)
+        clock = _Clock(grid, folds, cells)
         failed: set[str] = set()
         waiting = [cell for cell in cells if not cell.result(out).is_file()]
         running: dict[Any, Cell] = {}
@@ -140,7 +136,7 @@ def run_on_ray(
             for cell in [c for c in waiting if _ready(c, cells, grid, out, failed)]:
                 waiting.remove(cell)
                 watch.begins(cell)
-                task = remote.remote(grid, cell, cells, folds[cell.data][cell.fold], out.absolute(), read)
+                task = remote.remote(grid, cell, cells, folds[cell.data][cell.fold], out.absolute())
                 running[task] = cell
             finished, _ = ray.wait(list(running), num_returns=1)
             for task in finished:
@@ -159,7 +155,7 @@ def run_on_ray(
 
 
 def do_cell(
-    grid: Grid, cell: Cell, cells: tuple[Cell, ...], fold: Fold, out: Path, read: Read, watch: BenchmarkWatch
+    grid: Grid, cell: Cell, cells: tuple[Cell, ...], fold: Fold, out: Path, watch: BenchmarkWatch
 ) -> str | None:
     """Do a cell under its lock; returns why it failed, None if it did not.
 
@@ -179,7 +175,7 @@ def do_cell(
                 raise InputError(
                     f"the setting that {tuner.key} was to choose is not there", remedy="See why that cell failed"
                 )
-            run_cell(grid, cell, fold, out, read, _CellWatch(cell, watch), tuner)
+            run_cell(grid, cell, fold, out, _CellWatch(cell, watch), tuner)
         except Exception as error:  # whatever it is, the other cells go on
             reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             _note(cell, out, reason, traceback.format_exc())
@@ -187,14 +183,14 @@ def do_cell(
     return None
 
 
-def _do_remotely(grid: Grid, cell: Cell, cells: tuple[Cell, ...], fold: Fold, out: Path, read: Read) -> str | None:
+def _do_remotely(grid: Grid, cell: Cell, cells: tuple[Cell, ...], fold: Fold, out: Path) -> str | None:
     # Ray tells a worker by OMP_NUM_THREADS how many processors it reserved, torch has to be asked to follow.
     import os
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     while True:
         try:
-            return do_cell(grid, cell, cells, fold, out, read, _Nobody())
+            return do_cell(grid, cell, cells, fold, out, _Nobody())
         except Timeout:  # a process outside Ray has it
             time.sleep(LOOK_AGAIN_S)
 
@@ -211,10 +207,10 @@ def _ready(cell: Cell, cells: tuple[Cell, ...], grid: Grid, out: Path, failed: s
 
 
 class _Clock:
-    """How long the rest takes, from how long the cells since the start took for each image they trained on."""
+    """How long the rest takes, from how long the cells since the start took for each image they trained on, or each step."""
 
-    def __init__(self, grid: Grid, folds: Folds) -> None:
-        self._grid, self._folds = grid, folds
+    def __init__(self, grid: Grid, folds: Folds, cells: tuple[Cell, ...]) -> None:
+        self._grid, self._folds, self._cells = grid, folds, cells
         self._began = time.monotonic()
         self._done = 0.0
 
@@ -224,14 +220,17 @@ class _Clock:
         return left * (time.monotonic() - self._began) / self._done
 
     def _work(self, cell: Cell) -> float:
+        tunes = tuned_by(cell, self._cells, self._grid) is None
+        candidates = [len(values) for values in self._grid.tuned(cell.arms[0]).values()] if tunes else []
+        if self._grid.steps is not None and self._grid.tune_steps is not None:
+            return self._grid.steps + self._grid.tune_steps * sum(candidates)
+        if self._grid.steps is not None:
+            return self._grid.steps * max(1, sum(candidates))
         images = len(self._folds[cell.data][cell.fold].train)
         share = 1.0
         if cell.n_training is not None:
             share = min(1.0, cell.n_training * self._grid.few_images.most_epochs / images)
-        candidates = 1
-        if cell.n_training is None and cell.seed == self._grid.seeds[0]:
-            candidates = max([1, *(len(values) for values in cell.arms[0].tune.values())])
-        return images * share * candidates
+        return images * share * max(1, sum(candidates))
 
 
 class _CellWatch:

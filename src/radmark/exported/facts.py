@@ -29,7 +29,7 @@ LETTERBOX = {
 """How a film becomes the graph's image: `radmark.letterbox` in words, in this order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Facts:
     """All of it.
 
@@ -50,6 +50,11 @@ class Facts:
     licence: str
     parity: Mapping[str, Any]
     int8: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The run's name, and int8 where it is."""
+        return f"{self.model['name']}{' int8' if self.int8 else ''}"
 
     @property
     def model_name(self) -> str:
@@ -115,6 +120,9 @@ class Facts:
                 remedy="Export the run again",
             ) from error
 
+    def __repr__(self) -> str:
+        return self.card()
+
     def card(self) -> str:
         """A short model card, in Markdown."""
         model, scheme = self.model, self.scheme
@@ -132,7 +140,7 @@ class Facts:
         if self.int8 is not None:
             q = self.int8
             lines.append(
-                f"- 8 bit: points shifted by {q['mean_px']:.2f} px on average, {q['p95_px']:.2f} px in 95 of 100, "
+                f"- 8-bit quantisation: points shifted by {q['mean_px']:.2f} px on average, {q['p95_px']:.2f} px in 95 of 100, "
                 f"{q['max_px']:.2f} px at most ({q['images']} images that calibrated nothing, in their own pixels; "
                 f"calibrated on {q['calibration_images']}). The error against readers is not measured by this."
             )

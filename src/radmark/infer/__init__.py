@@ -1,3 +1,3 @@
-"""A trained model at work: radiograph in, prediction in the radiograph's own frame out."""
+"""A trained model at work: a film in, marks on it out."""
 
 from radmark.infer.predictor import Predictor as Predictor

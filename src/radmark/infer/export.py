@@ -29,17 +29,14 @@ from radmark import RESEARCH_USE, __version__, phantom
 from radmark.checkpoint import Checkpoint, versions
 from radmark.config import to_tree
 from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Inset
-from radmark.core.radiograph import Radiograph
+from radmark.core.film import Film
 from radmark.core.scheme import Scheme
 from radmark.exported import ExportedPredictor
 from radmark.exported.engines import BIN_KEY, Engine, import_openvino, open_onnx, open_openvino
 from radmark.exported.facts import CONFIDENCE, IMAGE, KEY, POINTS, SOURCE_SIZE, Facts
-from radmark.infer.predictor import VIEWS, locate, log_weight, view_of
+from radmark.infer.predictor import VIEWS, averaged, locate, read_maps, view_of
 from radmark.io.atomic import replacing
-from radmark.letterbox import letterbox_pixels, to_prediction
-from radmark.targets.decode import decode
-from radmark.targets.levels import combine, on_grid
+from radmark.letterbox import Letterboxed
 
 Format = Literal["onnx", "openvino", "torch-export"]
 SUFFIX: Mapping[Format, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
@@ -58,26 +55,6 @@ _QUANTISED = ("Conv", "Add", "Concat", "Resize", "Clip", "Relu")
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
-    """A film ready for the network: (1, 1, S, S) float32 in [0, 1], and the frame it came from."""
-
-    name: str
-    frame: Frame
-    gray: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, name: str, radiograph: Radiograph, size: int) -> "Film":
-        """A radiograph, letterboxed."""
-        gray = letterbox_pixels(radiograph, Inset.letterbox(radiograph.frame, size))
-        return cls(name, radiograph.frame, gray[None, None].copy())
-
-    @property
-    def source_size(self) -> NDArray[np.int64]:
-        """(1, 2) width and height."""
-        return np.array([[self.frame.width, self.frame.height]], np.int64)
-
-
-@dataclass(frozen=True, eq=False)
 class Calibration:
     """What an 8-bit file needs.
 
@@ -87,15 +64,15 @@ class Calibration:
         max_shift_px: no file is made where 5 of 100 points shift by more than this, in pixels of the films.
     """
 
-    films: Sequence[Film]
-    measured: Sequence[Film]
+    films: Sequence[Letterboxed]
+    measured: Sequence[Letterboxed]
     max_shift_px: float
 
 
 class PointNet(nn.Module):
     """The whole way from letterboxed films to points in their own pixels, as one graph without a branch.
 
-    All looks at a film (`--views`) go through the network as one batch, so the graph holds the network once.
+    All passes over a film (`--views`) go through the network as one batch, so the graph holds the network once.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -108,23 +85,34 @@ class PointNet(nn.Module):
         """(B, 1, S, S) and (B, 2) width, height -> (B, K, 2) points in the films' pixels, (B, K) confidence."""
         config, b = self.config, image.shape[0]
         looks = [view_of(image, angle_deg, scale) for angle_deg, scale in VIEWS[: config.decode.views]]
-        logits = combine(self.net(torch.cat([view for view, _ in looks])))
-        seen, sure = decode(
-            logits,
-            decoder=config.decode.decoder,
-            loss=config.labels.loss,
-            radius_px=self.radius_px,
-            log_weight=log_weight(config, self.radius_px),
+        maps = self.net(torch.cat([view for view, _ in looks]))
+        seen, sure = read_maps(maps, config, self.radius_px, config.decode.decoder)
+        points, confidence = averaged(
+            [(back(seen[i * b : (i + 1) * b]), sure[i * b : (i + 1) * b]) for i, (_, back) in enumerate(looks)]
         )
-        seen = on_grid(seen, config.data.size / config.map_size)
-        points = torch.stack([back(seen[i * b : (i + 1) * b]) for i, (_, back) in enumerate(looks)]).mean(dim=0)
-        confidence = torch.stack([sure[i * b : (i + 1) * b] for i in range(len(looks))]).mean(dim=0)
-        # Inset.to_source, and as `stated` does, a point found in the padding goes to the edge.
-        size = source_size.float()[:, None]
-        side = size.amax(dim=2, keepdim=True)
-        pad = torch.floor((side - size) / 2)
-        native = (points + 0.5) * (side / config.data.size) - 0.5 - pad
-        return torch.minimum(native.clamp(min=-0.5), size - 0.5), confidence
+        return on_film(points, source_size, config.data.size), confidence
+
+
+def on_film(points: Tensor, source_size: Tensor, size: int) -> Tensor:
+    """What `Letterboxed.marks` does to (B, K, 2) points on a grid of `size`, in a graph: to the films' own pixels, and a point
+    found in the padding to the edge.
+
+    Args:
+        points: (B, K, 2).
+        source_size: (B, 2) width and height of the films.
+        size: of the grid.
+    """
+    film = source_size.float()[:, None]
+    side = film.amax(dim=2, keepdim=True)
+    pad = torch.floor((side - film) / 2)
+    native = (points + 0.5) * (side / size) - 0.5 - pad
+    return torch.minimum(native.clamp(min=-0.5), film - 0.5)
+
+
+def asked(film: Letterboxed) -> dict[str, NDArray[Any]]:
+    """A film as a graph takes it: (1, 1, S, S) gray values and (1, 2) width and height."""
+    source = film.inset.source
+    return {IMAGE: film.gray[None, None].copy(), SOURCE_SIZE: np.array([[source.width, source.height]], np.int64)}
 
 
 def parts(out: Path) -> tuple[Path, ...]:
@@ -132,14 +120,14 @@ def parts(out: Path) -> tuple[Path, ...]:
     return (out, out.with_suffix(".bin")) if out.suffix == SUFFIX["openvino"] else (out,)
 
 
-def sample_films(scheme: Scheme, size: int) -> list[Film]:
+def sample_films(scheme: Scheme, size: int) -> list[Letterboxed]:
     """Phantoms on which a file is compared with torch: of the scheme's own kind, or where there is none, of each."""
     kinds = [scheme.name] * len(_PHANTOM_PX) if scheme.name in phantom.KINDS else list(phantom.KINDS)
-    films: list[Film] = []
+    films: list[Letterboxed] = []
     for seed, (kind, longer_px) in enumerate(zip(kinds, _PHANTOM_PX, strict=False)):
         pixels = phantom.render(kind, seed, longer_px).pixels
         pixels = pixels if seed % 2 else np.ascontiguousarray(pixels.T)  # upright and lying
-        films.append(Film.of(f"phantom {kind} {seed}", Radiograph(pixels, Frame(*pixels.shape[::-1])), size))
+        films.append(Letterboxed.of(Film.from_array(pixels, f"phantom {kind} {seed}"), size))
     return films
 
 
@@ -147,7 +135,7 @@ def export(
     checkpoint: Checkpoint,
     out: Path,
     format_: Format,
-    films: Sequence[Film],
+    films: Sequence[Letterboxed],
     *,
     name: str,
     sha256: str,
@@ -167,8 +155,8 @@ def export(
         calibration: makes it an 8-bit file.
 
     Raises:
-        InputError: a package is missing, the points are not torch's, 8 bit shift them too far, or there is no 8-bit file of
-            this format.
+        InputError: a package is missing, the points are not torch's, 8-bit quantisation moves them too far, or there is no
+            8-bit file of this format.
     """
     if calibration is not None and format_ == "torch-export":
         raise InputError(
@@ -276,25 +264,26 @@ class Compared:
         """
         if not np.percentile(self.px, 95) <= max_shift_px:
             raise InputError(
-                f"8 bit shift the points by {self.px.mean():.2f} px on average and by {np.percentile(self.px, 95):.2f} px "
-                f"in 95 of 100 ({len(self.names)} images), more than --max-shift-px allows; nothing is written",
+                f"8-bit quantisation moves the points by {self.px.mean():.2f} px on average and by "
+                f"{np.percentile(self.px, 95):.2f} px in 95 of 100 ({len(self.names)} images), more than --max-shift-px allows; "
+                "nothing is written",
                 value=max_shift_px,
                 remedy="Calibrate on more images like those it will see, export without --int8, or allow more",
             )
 
 
-def compare(checkpoint: Checkpoint, engine: Engine, films: Sequence[Film]) -> Compared:
+def compare(checkpoint: Checkpoint, engine: Engine, films: Sequence[Letterboxed]) -> Compared:
     """A graph's points against those `radmark predict` gives of the run itself, the whole way to the films' own pixels."""
     net = checkpoint.net()
     px: list[NDArray[np.float64]] = []
     sure: list[NDArray[np.float64]] = []
     for film in films:
-        inset = Inset.letterbox(film.frame, checkpoint.config.data.size)
-        points, confidence = locate(net, torch.from_numpy(film.gray), checkpoint.config, checkpoint.radius_px)
-        torchs = to_prediction(film.name, checkpoint.scheme, inset, points[0].numpy(), confidence[0].numpy())
-        found, its_confidence = engine(film.gray, film.source_size)
-        px.append(np.hypot(*(found[0].astype(np.float64) - torchs.landmarks.points).T))
-        sure.append(np.abs(its_confidence[0] - torchs.confidence))
+        image = asked(film)
+        points, confidence = locate(net, torch.from_numpy(image[IMAGE]), checkpoint.config, checkpoint.radius_px)
+        torchs = film.marks(checkpoint.scheme, points[0].numpy(), confidence[0].numpy())
+        found, its_confidence = engine(image[IMAGE], image[SOURCE_SIZE])
+        px.append(np.hypot(*(found[0].astype(np.float64) - torchs.points).T))
+        sure.append(np.abs(its_confidence[0] - confidence[0].numpy().astype(np.float64)))
     return Compared([film.name for film in films], checkpoint.scheme.names, np.array(px), np.array(sure))
 
 
@@ -330,7 +319,7 @@ def _onnx(program: Any, to: Path) -> Path:
     return to
 
 
-def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
+def quantise(graph: Path, to: Path, films: Sequence[Letterboxed]) -> Path:
     """The same graph with its network in 8 bit: weights for each channel, activations for each tensor, by the films' ranges.
 
     The looks, the first layers, the heads and the decoding stay in 32 bit: a map of 256 steps cannot tell a peak from what lies
@@ -352,7 +341,7 @@ def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
 
         def get_next(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
             film = next(self._left, None)
-            return None if film is None else {IMAGE: film.gray, SOURCE_SIZE: film.source_size}
+            return None if film is None else asked(film)
 
     quantization.quantize_static(
         ready,
@@ -363,7 +352,7 @@ def quantise(graph: Path, to: Path, films: Sequence[Film]) -> Path:
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
         op_types_to_quantize=list(_QUANTISED),
-        nodes_to_quantize=_network_nodes(model.graph, films[0].gray.shape[-1]),
+        nodes_to_quantize=_network_nodes(model.graph, films[0].inset.target.width),
     )
     return to
 
@@ -474,7 +463,7 @@ def _about(checkpoint: Checkpoint, name: str, sha256: str) -> dict[str, Any]:
         "name": name,
         "sha256": sha256,
         "network": f"U-Net, encoder {config.model.encoder}, maps at {config.model.levels} levels",
-        "decoder": f"{config.decode.decoder}, {config.decode.views} looks at a film",
+        "decoder": f"{config.decode.decoder}, {config.decode.views} passes over a film",
         "config": tree,
         "epoch": checkpoint.epoch,
         "radius_px": checkpoint.radius_px,

@@ -1,6 +1,5 @@
-"""Radiograph -> prediction in the radiograph's own frame."""
+"""Film -> marks on it, by a run's own network."""
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from radmark.checkpoint import Checkpoint, load_run
+from radmark.checkpoint import Checkpoint, load_run, model_sha256
 from radmark.config import Config
-from radmark.core.frame import Frame, Inset
-from radmark.core.prediction import Prediction
-from radmark.core.radiograph import Radiograph
+from radmark.core.film import Film, FilmLike
+from radmark.core.marks import Marks, Model
 from radmark.core.scheme import Scheme
-from radmark.letterbox import letterbox_pixels, to_prediction
+from radmark.io.images import as_film
+from radmark.letterbox import Letterboxed
 from radmark.model import LandmarkNet
-from radmark.targets.decode import Decoder, decode
+from radmark.targets.decode import Decoder
 from radmark.targets.levels import combine, on_grid
 from radmark.targets.motion import move, move_points
+from radmark.targets.objectives import objective
 
 VIEWS = ((0.0, 1.0), (5.0, 1.0), (-5.0, 1.0), (0.0, 1.07), (0.0, 0.93))
 """Degrees and scale of each look at an image, the plain one first."""
@@ -48,20 +47,29 @@ def locate_by(
 ) -> list[tuple[Tensor, Tensor]]:
     """What `locate` gives, by each of several decoders from the same passes of the network."""
     looks: list[list[tuple[Tensor, Tensor]]] = [[] for _ in decoders]
-    weight = log_weight(config, radius_px)
     for angle_deg, scale in VIEWS[: config.decode.views]:
         view, back = view_of(gray, angle_deg, scale)
-        logits = combine(net(view))
-        stride = gray.shape[-1] / logits.shape[-1]
+        maps = net(view)
         for look, decoder in zip(looks, decoders, strict=True):
-            points, confidence = decode(
-                logits, decoder=decoder, loss=config.labels.loss, radius_px=radius_px, log_weight=weight
-            )
-            look.append((back(on_grid(points, stride)).cpu(), confidence.cpu()))
-    return [
-        (torch.stack([points for points, _ in look]).mean(dim=0), torch.stack([c for _, c in look]).mean(dim=0))
-        for look in looks
-    ]
+            points, confidence = read_maps(maps, config, radius_px, decoder)
+            look.append((back(points).cpu(), confidence.cpu()))
+    return [averaged(look) for look in looks]
+
+
+def read_maps(maps: Sequence[Tensor], config: Config, radius_px: int, decoder: Decoder) -> tuple[Tensor, Tensor]:
+    """What a network's maps say of a look at films: (B, K, 2) points on the grid and (B, K) confidence.
+
+    Prediction and exported graphs both read maps by this and nothing else.
+    """
+    logits = combine(maps)
+    points, confidence = objective(config.labels).read(logits, decoder=decoder, radius=radius_px)
+    return on_grid(points, config.data.size / logits.shape[-1]), confidence
+
+
+def averaged(looks: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Points and confidence of several looks as one."""
+    points, confidence = zip(*looks, strict=True)
+    return torch.stack(points).mean(dim=0), torch.stack(confidence).mean(dim=0)
 
 
 def view_of(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -75,43 +83,25 @@ def view_of(gray: Tensor, angle_deg: float, scale: float) -> tuple[Tensor, Calla
     return view, lambda points: move_points(points, -angles, 1 / scales, still, size=size)
 
 
-def log_weight(config: Config, radius_px: int) -> float:
-    """log w~ of a region the border does not clip."""
-    pixels, n = config.map_size**2, 1 + 2 * radius_px * (radius_px + 1)
-    share = (pixels - n) / n if config.labels.reweight else 1.0
-    return math.log(config.labels.label_weight * share)
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A radiograph as the network sees it.
-
-    Args:
-        name: the image's name.
-        inset: where the source image lies on the grid.
-        gray: (S, S) float32 in [0, 1].
-    """
-
-    name: str
-    inset: Inset
-    gray: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """A trained model, ready: `Predictor.load(run)(name, radiograph)`.
+    """A trained model, ready: `Predictor.load(run)(film)`.
 
     Args:
         checkpoint: what it was made from.
         net: in evaluation mode, on `device`.
         device: where it runs.
         absent_below: confidence under which a landmark is stated absent; 0: never.
+        author: which model it is: the run's name and the sha256 of its model file; None where it is in no file.
+        run: the run's folder; None where it is in none.
     """
 
     checkpoint: Checkpoint
     net: LandmarkNet
     device: torch.device
     absent_below: float = 0.0
+    author: Model | None = None
+    run: Path | None = None
 
     @classmethod
     def load(cls, run: Path, *, device: str = "cpu", absent_below: float = 0.0) -> "Predictor":
@@ -121,8 +111,10 @@ class Predictor:
             InputError: the run holds no usable model.
         """
         checkpoint = load_run(run)
-        net = checkpoint.net().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return cls(checkpoint, net, torch.device(device), absent_below)
+        net = checkpoint.net().to(device).to(memory_format=torch.channels_last)
+        return cls(
+            checkpoint, net, torch.device(device), absent_below, Model(model_sha256(run), run.resolve().stem), run
+        )
 
     @property
     def scheme(self) -> Scheme:
@@ -130,8 +122,13 @@ class Predictor:
         return self.checkpoint.scheme
 
     @property
+    def size(self) -> int:
+        """Side of the square grid on which it sees a film, in pixels."""
+        return self.checkpoint.config.data.size
+
+    @property
     def batch_size(self) -> int:
-        """Images in a pass that pay: a processor's caches hold one image's maps, a graphics card wants several."""
+        """Films in a pass that pay: a processor's caches hold one film's maps, a graphics card wants several."""
         return 1 if self.device.type == "cpu" else 8
 
     @contextmanager
@@ -144,27 +141,33 @@ class Predictor:
         finally:
             torch.set_num_threads(threads)
 
-    def inset(self, frame: Frame) -> Inset:
-        """How the model sees a radiograph of this frame."""
-        return Inset.letterbox(frame, self.checkpoint.config.data.size)
+    def __call__(self, film: FilmLike) -> Marks:
+        """The landmarks of one film, in its own frame.
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        """The landmarks of one radiograph, in its own frame."""
-        return self.locate([self.prepare(name, radiograph)])[0]
-
-    def prepare(self, name: str, radiograph: Radiograph) -> Prepared:
-        """A radiograph letterboxed to the network's grid; for any thread."""
-        inset = self.inset(radiograph.frame)
-        return Prepared(name, inset, letterbox_pixels(radiograph, inset))
-
-    def locate(self, prepared: Sequence[Prepared]) -> list[Prediction]:
-        """The landmarks of several radiographs in one pass of the network, in their order.
-
-        The sums of a batch are made in another order than those of one image, which moves points by less than 1e-4 px.
+        Args:
+            film: or its file, or (H, W) gray values, brighter is denser.
         """
-        gray = torch.from_numpy(np.stack([image.gray for image in prepared]))[:, None].to(self.device)
+        return self.locate([self.prepare(as_film(film))])[0]
+
+    def prepare(self, film: Film) -> Letterboxed:
+        """A film letterboxed to the network's grid; for any thread."""
+        return Letterboxed.of(film, self.size)
+
+    def locate(self, prepared: Sequence[Letterboxed]) -> list[Marks]:
+        """The landmarks of several films in one pass of the network, in their order.
+
+        The sums of a batch are made in another order than those of one film, which moves points by less than 1e-4 px.
+        """
+        gray = torch.from_numpy(np.stack([film.gray for film in prepared]))[:, None].to(self.device)
         points, confidence = locate(self.net, gray, self.checkpoint.config, self.checkpoint.radius_px)
         return [
-            to_prediction(image.name, self.scheme, image.inset, xy, sure, self.absent_below)
-            for image, xy, sure in zip(prepared, points.numpy(), confidence.numpy(), strict=True)
+            film.marks(self.scheme, xy, sure, author=self.author, absent_below=self.absent_below)
+            for film, xy, sure in zip(prepared, points.numpy(), confidence.numpy(), strict=True)
         ]
+
+    def __repr__(self) -> str:
+        encoder = self.checkpoint.config.model.encoder
+        return (
+            f"Predictor {self.author or 'unnamed'}: {self.scheme.name}, {len(self.scheme)} landmarks; "
+            f"U-Net, encoder {encoder}, {self.size} x {self.size} px, on {self.device}"
+        )

@@ -7,7 +7,7 @@ integrated along the outline, so a shape sits where its numbers say to a hundred
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -110,11 +110,12 @@ def _wound(outline: Points) -> Points:
 
 def _short_edges(outline: Points) -> Points:
     """The closed outline cut into edges shorter than a pixel: (4, M), their start x and y and their step in x and y."""
-    x, y = np.concatenate([outline, outline[:1]]).T
+    closed = np.concatenate([outline, outline[:1]])
+    x, y = closed[:, 0], closed[:, 1]
     longest = np.maximum(np.abs(x[1:] - x[:-1]), np.abs(y[1:] - y[:-1]))
     pieces = (longest / 0.95).astype(int) + 1
-    ends = np.concatenate([[0], np.cumsum(pieces)])
-    along = np.arange(ends[-1] + 1)
+    ends: Points = np.concatenate([[0], np.cumsum(pieces)])
+    along = np.arange(int(ends[-1]) + 1)
     fine_x, fine_y = np.interp(along, ends, x), np.interp(along, ends, y)
     return np.stack([fine_x[:-1], fine_y[:-1], fine_x[1:] - fine_x[:-1], fine_y[1:] - fine_y[:-1]])
 
@@ -168,8 +169,7 @@ def resize(picture: Map, shape: tuple[int, int]) -> Map:
 
 
 def _gaussian(picture: Map, sigma: float) -> Map:
-    out: Any = gaussian_filter(picture, sigma, mode="nearest", truncate=2.5)
-    return out
+    return cast("Map", gaussian_filter(picture, sigma, mode="nearest", truncate=2.5))
 
 
 class Canvas:

@@ -135,7 +135,9 @@ def _random_hips(rng: np.random.Generator, framing: Framing, operated: str | Non
         shaft_tilt_deg=float(np.clip(rng.normal(5, 2.5), -1, 11)),
         cortex=float(rng.uniform(0.75, 1.1)),
     )
-    halves, femora, cup = {}, {}, None
+    halves: dict[str, HalfPelvis] = {}
+    femora: dict[str, Femur] = {}
+    cup = None
     for name, side in SIDES.items():
         half = HalfPelvis(lambda points: pose(shape(points)), side, _jittered(socket, rng), framing.px_per_mm)
         halves[name] = half

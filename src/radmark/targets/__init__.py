@@ -1,1 +1,1 @@
-"""Points to maps and back: label regions, their schedule, losses on them, and the decoder."""
+"""Points to maps and back: label regions, their schedule, the objectives a loss each, and the decoder."""

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from radmark.targets.regions import HEATMAP_HEIGHT, nearest_pixel
+from radmark.targets.regions import nearest_pixel
 
 Decoder = Literal["centroid", "argmax"]
 
@@ -26,41 +26,22 @@ def argmax_points(logits: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
-def decode(
-    logits: Tensor,
-    *,
-    decoder: Decoder,
-    loss: Literal["cross-entropy", "softmax", "mse"],
-    radius_px: int,
-    log_weight: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """Points and confidence from the maps of a model trained with `loss` on regions of `radius_px`.
-
-    The belief at a pixel is what the loss asked for. Softmax: the probability that the landmark is there. Cross-entropy:
-    the probability that the pixel is in the region; training multiplied its odds by w~ (Eq. 1), which is taken out again
-    (`log_weight`), or a broad plateau of near-certain pixels would hide the peak. Heatmap regression: the height of the bump.
+def decode(logits: Tensor, belief: Tensor, *, decoder: Decoder, radius_px: int) -> tuple[Tensor, Tensor]:
+    """Points from maps, and the belief around them.
 
     argmax takes the pixel of the largest logit. centroid starts there and takes the centre of mass of the belief in a window
     around it, twice, so that the window ends up centred on the blob rather than on its noisiest pixel.
 
     Args:
-        logits: (B, K, H, W).
+        logits: (B, K, H, W) float32.
+        belief: of the same shape, what the loss asked for: see `Objective.belief`.
+        decoder: see above.
         radius_px: of the regions in the last epoch of training; of a Gaussian label its rounded standard deviation.
-        log_weight: log w~ of an unclipped region; 0 where there was no re-weighting.
 
     Returns:
-        (B, K, 2) float32 xy in pixels of the maps' grid, and (B, K) confidence in [0, 1]: the model's own probability that
-        the landmark is within about 2 * radius_px + 2 pixels (softmax) or radius_px pixels (cross-entropy) of the point; for
-        heatmap regression the height of the bump as a share of the trained one, which is no probability.
+        (B, K, 2) float32 xy in pixels of the maps' grid, and (B, K, M) belief in the window.
     """
-    logits = logits.float()
     height, width = logits.shape[-2:]
-    if loss == "softmax":
-        belief = torch.softmax(logits.flatten(2), dim=2).view_as(logits)
-    elif loss == "mse":
-        belief = logits.clamp(min=0.0) / HEATMAP_HEIGHT
-    else:
-        belief = torch.sigmoid(logits - log_weight)
     points = argmax_points(logits)
     reach = 2 * radius_px + 2
     window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
@@ -68,8 +49,7 @@ def decode(
         points = _centre(window, position, points)
         window, position = _window(belief, nearest_pixel(points, height=height, width=width), reach)
         points = _centre(window, position, points)
-    confidence = window.sum(dim=-1) if loss == "softmax" else window.amax(dim=-1)
-    return points, confidence.clamp(0.0, 1.0)
+    return points, window
 
 
 def _window(belief: Tensor, centres: Tensor, reach: int) -> tuple[Tensor, Tensor]:

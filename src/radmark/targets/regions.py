@@ -12,10 +12,6 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-HEATMAP_HEIGHT = 10.0
-"""Height of a Gaussian bump under heatmap regression. At 1 the noise that each of Adam's steps puts on tens of thousands of empty
-pixels outweighs the bump, and the map stays empty (docs/results.md)."""
-
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -42,6 +38,18 @@ def nearest_pixel(points: Tensor, *, height: int, width: int) -> Tensor:
     """
     limit = torch.tensor([width - 1, height - 1], device=points.device, dtype=points.dtype)
     return torch.floor(points.nan_to_num(0.0) + 0.5).clamp(min=torch.zeros_like(limit), max=limit).long()
+
+
+def rate_logit(radius_px: int, n_pixels: int) -> float:
+    """log(n / (N - n)): the logit of a pixel's chance to lie in a diamond of n pixels, on a map of N = `n_pixels`.
+
+    Raises:
+        ValueError: the diamond is as large as the map.
+    """
+    n = 1 + 2 * radius_px * (radius_px + 1)
+    if n >= n_pixels:
+        raise ValueError(f"a diamond of {n} pixels on a map of {n_pixels}")
+    return math.log(n / (n_pixels - n))
 
 
 def label_regions(centres: Tensor, radius_px: int, *, height: int, width: int) -> Regions:

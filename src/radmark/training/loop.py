@@ -1,4 +1,4 @@
-"""Training, top to bottom. `radmark train annotations.csv --images films/ --out run/` ends up here.
+"""Training, top to bottom. `radmark train annotations.csv --films films/ --out run/` ends up here.
 
 The run's folder: config.toml, split.json, log.csv, curves.png, tensorboard/, model.safetensors (what prediction reads,
 written after every epoch) and, until the last epoch is done, training.safetensors (what --resume reads), then card.md and
@@ -14,7 +14,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,31 +26,23 @@ from torch import Tensor
 from radmark import checkpoint as store
 from radmark.card import CARD_FILES, data_facts, write_card
 from radmark.checkpoint import Checkpoint
-from radmark.config import PAPER_SIZE_PX, Config, LabelConfig, read_recipe, to_toml
-from radmark.core.dataset import Case, Dataset, Split, same_pixels
+from radmark.config import Config, read_recipe, to_toml
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.radiograph import Radiograph
-from radmark.core.scheme import Scheme, one_sided
-from radmark.evaluate.card import markdown, model_card
+from radmark.core.scheme import Scheme, one_sided, unpaired_sides
+from radmark.core.split import Split, same_pixels
+from radmark.core.study import Marked, Study
+from radmark.evaluation.card import markdown, model_card
 from radmark.infer.predictor import locate
 from radmark.io.atomic import check_folder, claim_folder, write_text
-from radmark.model import build, load_encoder_weights
+from radmark.model import LandmarkNet, build, load_encoder_weights
 from radmark.registry import MANIFEST
-from radmark.targets.levels import combine, on_map
-from radmark.targets.losses import (
-    everywhere_cross_entropy,
-    heatmap_mse,
-    label_weights,
-    pixel_cross_entropy,
-    softmax_cross_entropy,
-)
-from radmark.targets.regions import HEATMAP_HEIGHT, gaussian_heatmaps, label_regions, nearest_pixel
+from radmark.targets.objectives import objective
+from radmark.targets.regions import rate_logit
 from radmark.targets.schedule import radius_px
-from radmark.train.augment import augment
-from radmark.train.curves import draw_curves
-from radmark.train.data import Samples, load_samples
-from radmark.train.together import gather_lists, launched, own_part, share_batch_statistics
+from radmark.training.augment import augment
+from radmark.training.curves import draw_curves
+from radmark.training.data import Samples, load_samples
+from radmark.training.together import gather_lists, launched, own_part, share_batch_statistics
 
 CURVES_EVERY_S = 30.0
 """Drawing the curves takes a third of a second; a short epoch should not pay it each time."""
@@ -63,6 +55,9 @@ RUN_FILES = (
 
 Row = Mapping[str, float | int | None]
 """One epoch of the log: epoch, radius_px, learning_rate, train_loss, validation error in px and mm, seconds."""
+
+NOT_VALIDATED: Mapping[str, float | None] = {"val_mean_radial_error_px": None, "val_mean_radial_error_mm": None}
+"""What an epoch without a look at the validation part has in the log."""
 
 
 class Watch(Protocol):
@@ -90,11 +85,10 @@ class _Unwatched:
 
 
 def train(
-    dataset: Dataset,
+    study: Study,
     config: Config,
     run: Path,
-    read: Callable[[Case], Radiograph],
-    watch: Watch,
+    watch: Watch | None = None,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -102,12 +96,11 @@ def train(
     """Train a landmark detector and leave it in `run`.
 
     Args:
-        dataset: annotated cases. Rows whose `split` is "val" are the validation part, rows that say anything else but
-            "train" (such as "test") are not touched; without such a column a share of the patients is drawn.
+        study: marked films, one reading each. Those whose `part` is "val" are the validation part, those that say anything
+            else but "train" (such as "test") are not touched; where none says anything a share of the patients is drawn.
         config: every setting.
         run: the folder to make.
-        read: gives a case's radiograph.
-        watch: told how it goes.
+        watch: told how it goes; None: nobody.
         resume: go on with an unfinished run in `run`; the config and the data must be the ones it began with.
         overwrite: replace what is in `run`.
 
@@ -118,9 +111,10 @@ def train(
         InputError: something about the data, the config or the folder makes training impossible or dishonest; memory ran
             out; the loss stopped being a number. What earlier epochs left in `run` stays usable.
     """
-    split = split_for_training(dataset, config)
+    study = study.training_set()
+    split = split_for_training(study, config)
     if config.augment.mirror_probability > 0:
-        _refuse_unmirrored(dataset.scheme)
+        _refuse_unmirrored(study.scheme)
     # Started by torchrun or srun, this very function runs in every process; the first of them alone writes.
     here, machines = launched()
     fabric = Fabric(
@@ -132,46 +126,47 @@ def train(
     )
     fabric.launch()
     first = fabric.is_global_zero
-    watch = watch if first else _Unwatched()
+    watch = watch if first and watch is not None else _Unwatched()
     if resume:
-        began = _resumable(run, config, split, dataset)
+        began = _resumable(run, config, split, study)
     else:
         began = None
         if first:
             check_folder(run, overwrite=overwrite, ours=RUN_FILES)
 
     # --- data -----------------------------------------------------------------------------------------------------------
-    parts = {name: dataset.subset(split.parts[name]).cases for name in ("train", "val") if split.parts.get(name)}
+    parts = {name: study.subset(split.parts[name]).rows for name in ("train", "val") if split.parts.get(name)}
     cache_in = run.parent if config.data.cache == "file" else None
     samples = {
-        part: load_samples(cases, config.data.size, read, cache_in=cache_in, on_image=watch.image)
-        for part, cases in parts.items()
+        part: load_samples(rows, config.data.size, cache_in=cache_in, on_image=watch.image)
+        for part, rows in parts.items()
     }
     _refuse_leaks(samples, parts)
     facts: dict[str, Any] = {
         "versions": store.versions(),
-        "reader": dataset.reader,
+        "reader": study.reader,
         "training_images": samples["train"].hashes,
         "validation_images": samples["val"].hashes if "val" in samples else {},
-        "training_patients": sorted({case.patient for case in parts["train"]}),
+        "training_patients": sorted({film.owner for film, _ in parts["train"]}),
         "data": data_facts(
-            [case for part in parts.values() for case in part],
-            dataset.scheme,
-            dataset.reader,
-            {name: [case.name for case in part] for name, part in parts.items()},
+            [row for part in parts.values() for row in part],
+            study.scheme,
+            {name: [film.name for film, _ in part] for name, part in parts.items()},
         ),
     }
 
     # --- model ----------------------------------------------------------------------------------------------------------
     keep_freed_memory()
     torch.manual_seed(config.train.seed)
-    net = build(config.model, len(dataset.scheme))
+    net = build(config.model, len(study.scheme))
     if began is None:
         load_encoder_weights(net, config.model)
+        if config.labels.start_at_rate:
+            _start_at_rate(net, config)
     if fabric.world_size > 1:
         share_batch_statistics(net, fabric.device)
     net.recompute = config.train.recompute
-    net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    net = net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), lr=config.train.learning_rate)
     model, optimizer = fabric.setup(net, optimizer)
     history: list[Row] = []
@@ -191,6 +186,7 @@ def train(
     drawn_at = time.monotonic()
     n = len(samples["train"])
     steps = math.ceil(n / config.train.batch_size)
+    task = objective(config.labels)
     try:
         for epoch in range(len(history), config.train.epochs):
             started = time.monotonic()
@@ -213,12 +209,12 @@ def train(
                     gray, points, states = (t.to(fabric.device) for t in samples["train"].batch(piece[part]))
                     gray, points, states = augment(
                         gray, points, states, config.augment, draws,
-                        mirrored=dataset.scheme.mirrored, part=part, of=len(piece),
+                        mirrored=study.scheme.mirrored, part=part, of=len(piece),
                     )  # fmt: skip
                     share = len(piece) / len(indices)
                     with fabric.no_backward_sync(model, enabled=not whole):
                         maps = model(gray.contiguous(memory_format=torch.channels_last))
-                        loss = share * levels_loss(maps, points, states, radius, config)
+                        loss = share * task.levels_loss(maps, points, states, radius, config.data.size)
                         fabric.backward(loss)
                     losses.append(loss.detach())
                 optimizer.step()
@@ -230,10 +226,12 @@ def train(
                     remedy=f"Lower --learning-rate (it is {config.train.learning_rate:g}), or train with --precision 32-true; "
                     "the model of the epoch before is kept",
                 )
-            with fabric.autocast():  # the bare network: processes may have different numbers of batches to validate
-                validated = _validate(
-                    net, samples.get("val"), config, radius, fabric.device, fabric.global_rank, fabric.world_size
-                )
+            validated = NOT_VALIDATED
+            if (epoch + 1) % config.train.validate_every == 0 or epoch + 1 == config.train.epochs:
+                with fabric.autocast():  # the bare network: processes may have different numbers of batches to validate
+                    validated = _validate(
+                        net, samples.get("val"), config, radius, fabric.device, fabric.global_rank, fabric.world_size
+                    )
             row: dict[str, float | int | None] = {
                 "epoch": epoch,
                 "radius_px": radius,
@@ -248,7 +246,7 @@ def train(
                 continue
 
             # The model first, then the state to resume from: a crash in between repeats this epoch, to the same end.
-            now = Checkpoint(config, dataset.scheme, net.state_dict(), epoch, radius, {**facts, "history": history})
+            now = Checkpoint(config, study.scheme, net.state_dict(), epoch, radius, {**facts, "history": history})
             if config.train.select == "last" or _is_best(history):
                 store.save(run / store.MODEL_FILE, now)
             if epoch + 1 < config.train.epochs:
@@ -292,71 +290,6 @@ def pieces(indices: Sequence[int], accumulate: int, world: int) -> list[tuple[Se
     return [(indices[a:b], b == len(indices)) for a, b in itertools.pairwise(cuts)]
 
 
-def levels_loss(maps: Sequence[Tensor], points: Tensor, states: Tensor, radius: int, config: Config) -> Tensor:
-    """The training loss of a batch: half the mean over the network's levels of `label_loss`, half that of their product.
-
-    The product is what prediction reads. Trained only apart, the levels do not know of each other, and the coarser ones blur
-    what the finest found (docs/experiments.md).
-
-    Args:
-        maps: (B, K, H, W) each, the finest first; the others' regions are diamonds of `coarse_radius` that never erode.
-        points: (B, K, 2) xy on the grid; NaN where a landmark has none.
-        states: (B, K) of `State`.
-        radius: of the finest level's and the product's regions, in pixels of the finest map.
-        config: the run's.
-    """
-    above = dataclasses.replace(config.labels, shape="diamond")
-
-    def loss(logits: Tensor, reach: int, labels: LabelConfig) -> Tensor:
-        there = on_map(points, config.data.size / logits.shape[-1])
-        return label_loss(logits.float(), there, states, reach, labels)
-
-    finest = loss(maps[0], radius, config.labels)
-    if len(maps) == 1:
-        return finest
-    apart = torch.stack([finest, *(loss(logits, above.coarse_radius, above) for logits in maps[1:])]).mean()
-    return (apart + loss(combine(maps), radius, config.labels)) / 2
-
-
-def label_loss(logits: Tensor, points: Tensor, states: Tensor, radius: int, labels: LabelConfig) -> Tensor:
-    """The training loss of a batch on one level.
-
-    Args:
-        logits: (B, K, H, W).
-        points: (B, K, 2) xy on the map; NaN where a landmark has none.
-        states: (B, K) of `State`.
-        radius: of the label regions, in pixels; a Gaussian label takes its size from `labels`.
-        labels: loss, shape and weights.
-
-    A landmark with a position trains its region; an absent one trains an empty map; one that is not annotated, or that an
-    augmentation moved off the map, trains nothing.
-    """
-    height, width = logits.shape[-2:]
-    edge = torch.tensor([width - 0.5, height - 0.5], device=points.device)
-    visible = ((points >= -0.5) & (points <= edge)).all(dim=-1)
-    placed = (states <= State.OCCLUDED) & visible
-    trained = placed | (states == State.ABSENT)
-    if labels.shape == "everywhere":
-        single = labels.label_weight * (height * width - 1 if labels.reweight else 1)
-        return everywhere_cross_entropy(logits, single, placed, trained)
-    if labels.shape == "gaussian":
-        sigma = labels.sigma_px * width / PAPER_SIZE_PX
-        regions, values = gaussian_heatmaps(points, sigma, height=height, width=width)
-        if labels.loss == "mse":
-            return heatmap_mse(logits, regions, HEATMAP_HEIGHT * values, placed, trained)
-        return softmax_cross_entropy(logits, regions, placed, values)
-    centres = nearest_pixel(points, height=height, width=width)
-    regions = label_regions(centres, radius, height=height, width=width)
-    if labels.loss == "softmax":
-        return softmax_cross_entropy(logits, regions, placed)
-    sizes = regions.sizes
-    if labels.reweight:
-        weights = label_weights(sizes, height * width, labels.label_weight)
-    else:
-        weights = torch.full(sizes.shape, labels.label_weight, device=logits.device)
-    return pixel_cross_entropy(logits, regions, weights, placed, trained)
-
-
 def learning_rate(config: Config, epoch: float) -> float:
     """The step size at a moment of the run; `epoch` counts on through an epoch, 2.5 is the middle of the third."""
     if config.train.decay == "constant":
@@ -364,13 +297,13 @@ def learning_rate(config: Config, epoch: float) -> float:
     return config.train.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.train.epochs))
 
 
-def split_for_training(dataset: Dataset, config: Config) -> Split:
+def split_for_training(study: Study, config: Config) -> Split:
     """Parts "train" and, unless there is none, "val"; the reported set is in neither.
 
     Raises:
         InputError: a patient in two parts, too few patients, or no row to train on.
     """
-    stated = Split.by_column(dataset)
+    stated = Split.by_column(study)
     if stated.parts:
         if "train" not in stated.parts:
             raise InputError(
@@ -380,9 +313,23 @@ def split_for_training(dataset: Dataset, config: Config) -> Split:
             )
         if "val" in stated.parts or config.data.validation_fraction == 0:
             return stated
-        dataset = dataset.subset(stated.parts["train"])
+        study = study.subset(stated.parts["train"])
     shares = {"train": 1 - config.data.validation_fraction, "val": config.data.validation_fraction}
-    return Split.by_patient(dataset, shares, seed=config.train.seed, stratify=config.data.stratify)
+    return Split.by_patient(study, shares, seed=config.train.seed, stratify=config.data.stratify)
+
+
+def _start_at_rate(net: LandmarkNet, config: Config) -> None:
+    """Every pixel's first guess is how often a pixel is in a label, so that the first steps need not empty the map."""
+    first = radius_px(config.labels, epoch=0, epochs=config.train.epochs, size=config.map_size)
+    try:
+        logit = rate_logit(first, config.map_size**2)
+    except ValueError as error:
+        raise InputError(
+            f"the first label is no smaller than the map ({error}): there is no rate to start at",
+            value=config.labels.dilate_px,
+            remedy="Use a smaller --dilate-px, or leave --start-at-rate off",
+        ) from error
+    torch.nn.init.constant_(net.unet.segmentation_head[0].bias, logit)
 
 
 def keep_freed_memory() -> None:
@@ -400,14 +347,14 @@ def keep_freed_memory() -> None:
         mallopt(m_trim_threshold, 2**31 - 1)
 
 
-def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[Case]]) -> None:
+def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[Marked]]) -> None:
     """The same picture under two names in two parts makes the validation error a flattery."""
-    part_of = {case.name: part for part, cases in parts.items() for case in cases}
+    part_of = {film.name: part for part, rows in parts.items() for film, _ in rows}
     hashes = {name: h for part in samples.values() for name, h in part.hashes.items()}
     for twins in same_pixels(hashes):
         if len({part_of[name] for name in twins}) > 1:
             raise InputError(
-                "the same picture stands in the training and in the validation part",
+                "the same picture is in the training and in the validation part",
                 value=", ".join(twins),
                 remedy="Remove one, or give both the same patient_id",
             )
@@ -416,17 +363,17 @@ def _refuse_leaks(samples: Mapping[str, Samples], parts: Mapping[str, Sequence[C
 def _refuse_unmirrored(scheme: Scheme) -> None:
     """In a mirrored film a landmark that keeps its side's name would be taught on the other side."""
     in_pairs = {name for pair in scheme.pairs for name in pair}
-    alone = tuple(name for name in one_sided(scheme.names) if name not in in_pairs)
+    alone = tuple(name for name in one_sided(scheme.names) if name not in in_pairs) or unpaired_sides(scheme)
     if alone or not in_pairs:
         raise InputError(
-            f"scheme {scheme.name} has {'landmarks of one side only' if alone else 'no left/right pairs'}, so its images "
+            f"scheme {scheme.name} has {'landmarks of one side in no pair' if alone else 'no left/right pairs'}, so its images "
             "cannot be mirrored",
             value=", ".join(alone) or None,
             remedy="Train with --mirror-probability 0, or give a --scheme whose pairs name both sides",
         )
 
 
-def _resumable(run: Path, config: Config, split: Split, dataset: Dataset) -> Checkpoint:
+def _resumable(run: Path, config: Config, split: Split, study: Study) -> Checkpoint:
     """The state an interrupted run left.
 
     Raises:
@@ -442,7 +389,7 @@ def _resumable(run: Path, config: Config, split: Split, dataset: Dataset) -> Che
             file=run / "config.toml",
             remedy="Resume with the same recipe and flags, or start anew in another --out",
         )
-    if Split.from_json((run / "split.json").read_text(encoding="utf-8"), dataset) != split:
+    if Split.from_json((run / "split.json").read_text(encoding="utf-8"), study) != split:
         raise InputError(
             "the run began with other training images",
             file=run / "split.json",
@@ -481,11 +428,10 @@ def _validate(
     device: torch.device,
     rank: int,
     world: int,
-) -> dict[str, float | None]:
+) -> Mapping[str, float | None]:
     """Mean radial error over the validation points, in pixels of the source images and in mm where every spacing is known."""
-    empty: dict[str, float | None] = {"val_mean_radial_error_px": None, "val_mean_radial_error_mm": None}
     if samples is None:
-        return empty
+        return NOT_VALIDATED
     model.eval()
     errors_px: list[np.ndarray] = []
     errors_mm: list[np.ndarray] = []
@@ -495,14 +441,14 @@ def _validate(
         gray, _, _ = samples.batch(indices)
         points, _ = locate(model, gray.to(device), config, radius)
         for i, located in zip(indices, points.numpy(), strict=True):
-            truth = samples.cases[i].landmarks
+            truth = samples.rows[i].marks
             offsets = (samples.insets[i].to_source(located.astype(np.float64)) - truth.points)[truth.placed]
             errors_px.append(np.hypot(*offsets.T))
             if truth.frame.spacing is not None:
                 errors_mm.append(np.hypot(*truth.frame.to_mm(offsets).T))
     errors_px, errors_mm = gather_lists(errors_px), gather_lists(errors_mm)
     if sum(map(len, errors_px)) == 0:
-        return empty
+        return NOT_VALIDATED
     known = len(errors_mm) == len(errors_px)
     return {
         "val_mean_radial_error_px": float(np.concatenate(errors_px).mean()),
@@ -511,8 +457,10 @@ def _validate(
 
 
 def _is_best(history: Sequence[Row]) -> bool:
+    """Whether the last epoch has the least validation error so far; until one is validated, the last is as good as any."""
     errors = [row["val_mean_radial_error_px"] for row in history]
-    return errors[-1] is not None and errors[-1] == min(e for e in errors if e is not None)
+    known = [e for e in errors if e is not None]
+    return not known or errors[-1] == min(known)
 
 
 def _write_log(run: Path, history: Sequence[Row]) -> None:

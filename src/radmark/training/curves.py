@@ -16,7 +16,7 @@ def draw_curves(history: Sequence[Mapping[str, float | int | None]], path: Path)
         history: the rows of the training log, at least one.
         path: a .png file; replaced if it exists, since it is redrawn as the run goes on.
     """
-    epochs = [row["epoch"] for row in history]
+    epochs = np.array([row["epoch"] for row in history])
     panels = [
         ("train_loss", "training loss", "log"),
         ("val_mean_radial_error_px", "validation error\n(mean radial, px)", "log"),
@@ -26,8 +26,11 @@ def draw_curves(history: Sequence[Mapping[str, float | int | None]], path: Path)
     figure = Figure(figsize=(7, 2 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True)
     for axis, (key, label, scale) in zip(axes, panels, strict=True):
-        values = np.array([row[key] for row in history], dtype=np.float64)  # None becomes NaN, a gap
-        axis.plot(epochs, values, color="#0b5cad", drawstyle="steps-post" if key == "radius_px" else "default")
+        values = np.array([row[key] for row in history], dtype=np.float64)  # None becomes NaN
+        known = np.isfinite(values)  # where not every epoch is validated, the line goes on from one that is to the next
+        axis.plot(
+            epochs[known], values[known], color="#0b5cad", drawstyle="steps-post" if key == "radius_px" else "default"
+        )
         if (values > 0).any():
             axis.set_yscale(scale)
         axis.set_ylabel(label)

@@ -2,15 +2,14 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from radmark.config import Config
-from radmark.core import Case, Dataset, Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource
-from radmark.evaluate.card import calibration, evaluated, markdown, model_card, read_agreement
-from radmark.evaluate.metrics import point_errors, score
+from radmark.core import Film, Frame, InputError, Marked, Marks, Scheme, Spacing, SpacingSource, Study
+from radmark.evaluation.card import calibration, evaluated, markdown, model_card, read_agreement
+from radmark.evaluation.metrics import point_errors, score
 
 SCHEME = Scheme.from_names(("a", "b"), "two")
 FACTS = {
@@ -21,19 +20,20 @@ FACTS = {
 
 def scored(rows, spacing=None):
     """(sex, patient, error of a, error of b or None for not found) an image, errors to the right, in pixels."""
-    cases, predictions = [], []
+    truths, predictions = [], []
     for i, (sex, patient, *errors) in enumerate(rows):
         frame = Frame(100, 100, spacing)
-        truth = Landmarks.present(SCHEME, frame, np.array([[50.0, 50.0], [20.0, 20.0]]))
+        truth = Marks.present(SCHEME, frame, np.array([[50.0, 50.0], [20.0, 20.0]]), film=f"Doe-{i}")
         shift = np.array([[np.nan if e is None else e, 0.0] for e in errors])
         guess = np.where(np.isnan(shift[:, :1]), np.nan, truth.points + shift)
-        cases.append(Case(f"Doe-{i}", Path(f"Doe-{i}"), truth, patient, attributes={"sex": sex}))
-        placed = Landmarks.present(SCHEME, frame, guess)
-        predictions.append(Prediction(f"Doe-{i}", placed, np.where(placed.placed, 0.95, np.nan)))
-    dataset = Dataset(SCHEME, tuple(cases))
-    errors = point_errors(cases, predictions)
+        film = Film(f"Doe-{i}", (100, 100), spacing, attributes={"sex": sex}).stated(patient=patient)
+        truths.append(Marked(film, truth))
+        sure = np.where(np.isnan(guess[:, 0]), np.nan, 0.95)
+        predictions.append(Marks.present(SCHEME, frame, guess, film=film.name, confidence=sure))
+    study = Study(SCHEME, tuple(truths))
+    errors = point_errors(truths, predictions)
     card = model_card(Config(), SCHEME, FACTS, epoch=0, sha256="ab" * 32)
-    return evaluated(card, dataset, errors, score(errors))
+    return evaluated(card, study, errors, score(errors))
 
 
 def test_subgroups_are_the_means_of_their_own_images_with_their_numbers():

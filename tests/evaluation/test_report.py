@@ -2,59 +2,59 @@
 
 import csv
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from radmark.core import (
-    Case,
-    Dataset,
+    Film,
     Frame,
     InputError,
     LandmarkDefinition,
-    Landmarks,
-    Prediction,
-    Radiograph,
+    Marked,
+    Marks,
     Scheme,
     Spacing,
     SpacingSource,
     State,
+    Study,
 )
-from radmark.evaluate.metrics import point_errors, score
-from radmark.evaluate.report import write_report
+from radmark.core.marks import Reader
+from radmark.evaluation.metrics import point_errors, score
+from radmark.evaluation.report import write_report
 
 HOSTILE = '"><script>alert(1)</script>.png'
 SCHEME = Scheme("knee", (LandmarkDefinition("medial_edge", "Where the <plateau> ends."), LandmarkDefinition("R&D")))
 SPACING = Spacing(0.5, 0.25, SpacingSource.TABLE)
 
 
-def truth_and_predictions(n=6, *, spacing=SPACING, names=None, found=True, confidence=None):
+def truth_and_predictions(n=6, *, spacing: Spacing | None = SPACING, names=None, found=True, confidence=None):
     rng = np.random.default_rng(0)
     frame = Frame(60, 80, spacing)
-    cases, predictions = [], []
+    rows, predictions = [], []
     for i in range(n):
         name = names[i] if names else f"{i}.png"
         points = rng.uniform(15, 45, (2, 2))
         placed = points + rng.normal(0, 3, (2, 2)) if found else np.full((2, 2), np.nan)
-        cases.append(Case(name, Path(name), Landmarks.present(SCHEME, frame, points), f"p{i}"))
+        film = Film(name, (60, 80), spacing, load=loaded).stated(patient=f"p{i}")
+        rows.append(Marked(film, Marks.present(SCHEME, frame, points, film=name, author=Reader("senior"))))
         sure = rng.uniform(0, 1, 2) if confidence is None else np.full(2, confidence)
-        predictions.append(Prediction(name, Landmarks.present(SCHEME, frame, placed), np.where(found, sure, np.nan)))
-    return Dataset(SCHEME, tuple(cases), "senior"), predictions
+        sure = np.where(found, sure, np.nan)
+        predictions.append(Marks.present(SCHEME, frame, placed, film=name, confidence=sure))
+    return Study(SCHEME, tuple(rows)), predictions
 
 
-def film(case):
-    frame = case.landmarks.frame
-    return Radiograph(np.random.default_rng(1).integers(0, 4000, (frame.height, frame.width), np.uint16), frame)
+def loaded(film):
+    pixels = np.random.default_rng(1).integers(0, 4000, (film.frame.height, film.frame.width), np.uint16)
+    return replace(film, _pixels=pixels)
 
 
-def report(out, dataset, predictions, **options):
-    metrics = score(point_errors(dataset.cases, predictions), reader=dataset.reader, draws=50)
-    write_report(
-        out, dataset, predictions, metrics, read=film, title="Knees", **{"facts": {"Recipe": "paper"}, **options}
-    )
+def report(out, study, predictions, **options):
+    metrics = score(point_errors(study.rows, predictions), reader=study.reader, draws=50)
+    write_report(out, study, predictions, metrics, title="Knees", **{"facts": {"Recipe": "paper"}, **options})
     return (out / "index.html").read_text(encoding="utf-8")
 
 
@@ -121,10 +121,10 @@ def test_every_figure_of_errors_csv_can_be_computed_again_from_its_own_row(stand
 def test_errors_csv_leaves_empty_what_there_is_not(tmp_path):
     frame = Frame(60, 80)
     points = np.array([[10.0, 10.0], [np.nan, np.nan]])
-    truth = Landmarks(SCHEME, frame, points, np.array([State.PRESENT, State.ABSENT], np.int8))
-    dataset = Dataset(SCHEME, (Case("i", Path("i"), truth, "p"),))
-    guess = Prediction("i", Landmarks.of(SCHEME, frame, {"R&D": (5, 5)}), np.array([np.nan, 0.3]))
-    report(tmp_path / "out", dataset, [guess])
+    truth = Marks(SCHEME, frame, points, np.array([State.PRESENT, State.ABSENT], np.int8), film="i")
+    study = Study(SCHEME, (Marked(Film("i", (60, 80), load=loaded).stated(patient="p"), truth),))
+    guess = Marks.of(SCHEME, frame, {"R&D": (5, 5)}, film="i", confidence=np.array([np.nan, 0.3]))
+    report(tmp_path / "out", study, [guess])
     with (tmp_path / "out/errors.csv").open(newline="", encoding="utf-8") as file:
         lost, invented = csv.DictReader(file)
     assert (lost["truth_state"], lost["predicted_x"], lost["radial_error_px"], lost["confidence"]) == (
@@ -182,8 +182,8 @@ def test_without_spacing_the_page_speaks_of_pixels_and_says_why(tmp_path):
 
 
 def test_hostile_names_stay_text(tmp_path):
-    dataset, predictions = truth_and_predictions(2, names=[HOSTILE, "b.png"])
-    html = report(tmp_path / "out", dataset, predictions, facts={HOSTILE: HOSTILE})
+    study, predictions = truth_and_predictions(2, names=[HOSTILE, "b.png"])
+    html = report(tmp_path / "out", study, predictions, facts={HOSTILE: HOSTILE})
     assert "<script>alert" not in html
     page = Page(html)
     assert len(page.all("script")) == 1
@@ -229,11 +229,15 @@ def test_a_report_never_replaces_a_folder_with_somebody_elses_file(tmp_path):
 
 
 def test_each_film_is_read_once_and_only_those_shown(tmp_path):
-    dataset, predictions = truth_and_predictions(60)
+    study, predictions = truth_and_predictions(60)
     calls = []
-    metrics = score(point_errors(dataset.cases, predictions), draws=10)
-    write_report(
-        tmp_path / "out", dataset, predictions, metrics, title="t", facts={},
-        read=lambda case: (calls.append(case.name), film(case))[1],
-    )  # fmt: skip
-    assert len(calls) == len(set(calls)) <= 20
+
+    def counted(film):
+        calls.append(film.name)
+        return loaded(film)
+
+    rows = tuple(Marked(replace(film, load=counted), marks) for film, marks in study.rows)
+    study = replace(study, rows=rows)
+    metrics = score(point_errors(study.rows, predictions), draws=10)
+    write_report(tmp_path / "out", study, predictions, metrics, title="t", facts={})
+    assert 0 < len(calls) == len(set(calls)) <= 20

@@ -9,12 +9,19 @@ from scipy.ndimage import binary_dilation
 
 from radmark.config import Config, LabelConfig
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.targets.losses import label_weights, pixel_cross_entropy, softmax_cross_entropy
+from radmark.core.marks import State
+from radmark.targets.objectives import objective
+from radmark.targets.objectives.cross_entropy import label_weights, pixel_cross_entropy
+from radmark.targets.objectives.softmax import softmax_cross_entropy
 from radmark.targets.regions import label_regions
-from radmark.train.loop import label_loss
 
 ALL = torch.ones(2, 3, dtype=torch.bool)
+
+
+def label_loss(
+    logits: torch.Tensor, points: torch.Tensor, states: torch.Tensor, radius: int, labels: LabelConfig
+) -> torch.Tensor:
+    return objective(labels).loss(logits, points, states, radius)
 
 
 def test_eq_1_gives_a_label_of_a_tenth_of_the_picture_nine_times_its_weight() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radmark.config import AugmentConfig, Config
-from radmark.core import Case, Dataset, InputError, Landmarks, Radiograph, Scheme, State
+from radmark.core import Film, InputError, Marked, Marks, Scheme, State, Study
 from radmark.targets.motion import move, rotate
-from radmark.train.augment import augment, mirror
+from radmark.training.augment import augment, mirror
 from watching import Silent
 
 # What takes seconds to load is imported by the tests that need it: every mutant of augment.py would pay for it.
@@ -134,37 +134,39 @@ def test_as_many_images_are_mirrored_as_asked() -> None:
 
 
 def test_in_training_a_mirrored_film_teaches_the_other_side(
-    squares: tuple[Dataset, Callable[[Case], Radiograph]],
+    squares: Study,
     small: Config,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from radmark.train import loop  # loads slowly, see above
+    from radmark.targets.objectives import Objective
+    from radmark.training import loop  # loads slowly, see above
 
-    dataset, read = squares
-    scheme = dataset.scheme
-    cases: list[Case] = []
-    for case in dataset.cases:  # the right corner of no film is there
-        points = case.landmarks.points.copy()
+    scheme = squares.scheme
+    rows: list[Marked] = []
+    for film, marks in squares.rows:  # the right corner of no film is there
+        points = marks.points.copy()
         points[scheme.index("corner_right")] = np.nan
-        states = np.array([State.ABSENT, State.PRESENT], dtype=case.landmarks.states.dtype)
-        cases.append(dataclasses.replace(case, landmarks=Landmarks(scheme, case.landmarks.frame, points, states)))
+        states = np.array([State.ABSENT, State.PRESENT], dtype=marks.states.dtype)
+        rows.append(Marked(film, Marks(scheme, marks.frame, points, states, film=film.name)))
     lessons: list[tuple[torch.Tensor, torch.Tensor]] = []
-    label_loss = loop.label_loss
+    loss = Objective.loss
 
-    def listening(logits: torch.Tensor, points: torch.Tensor, states: torch.Tensor, *rest: object) -> torch.Tensor:
+    def listening(
+        task: Objective, logits: torch.Tensor, points: torch.Tensor, states: torch.Tensor, radius: int
+    ) -> object:
         lessons.append((points, states))
-        return label_loss(logits, points, states, *rest)  # pyright: ignore[reportArgumentType]
+        return loss(task, logits, points, states, radius)
 
-    monkeypatch.setattr(loop, "label_loss", listening)
+    monkeypatch.setattr(Objective, "loss", listening)
     one = dataclasses.replace(
         small,
         augment=AugmentConfig(mirror_probability=1.0),
         train=dataclasses.replace(small.train, epochs=1),
         data=dataclasses.replace(small.data, validation_fraction=0.0),
     )
-    loop.train(Dataset(scheme, tuple(cases)), one, tmp_path / "run", read, Silent())
-    assert sum(len(states) for _, states in lessons) == len(cases)
+    loop.train(Study(scheme, tuple(rows)), one, tmp_path / "run", Silent())
+    assert sum(len(states) for _, states in lessons) == len(rows)
     for points, states in lessons:
         assert set(map(tuple, states.tolist())) == {(State.PRESENT, State.ABSENT)}
         assert points.isnan().any(dim=2).any(dim=0).tolist() == [False, True]
@@ -174,28 +176,30 @@ def test_in_training_a_mirrored_film_teaches_the_other_side(
     ("names", "told"),
     [
         (("teardrop", "ischium"), r"no left/right pairs.*--mirror-probability 0.*--scheme"),
-        (("hip_right", "hip_left", "ankle_right"), r"one side only.*'ankle_right'.*--mirror-probability 0"),
+        (("hip_right", "hip_left", "ankle_right"), r"one side in no pair.*'ankle_right'.*--mirror-probability 0"),
+        (("teardrop_right", "teardrop_left", "cupL", "cupR"), r"one side in no pair.*'cupL, cupR'.*--scheme"),
     ],
 )
 def test_a_scheme_that_has_no_mirror_image_is_refused_before_the_run_begins(
-    names: tuple[str, ...], told: str, small: Config, tmp_path: Path, make_dataset: Callable[..., Dataset]
+    names: tuple[str, ...], told: str, small: Config, tmp_path: Path, make_dataset: Callable[..., Study]
 ) -> None:
-    from radmark.train import loop  # loads slowly, see above
+    from radmark.training import loop  # loads slowly, see above
 
     scheme = Scheme.from_names(names)
-    cases = [
-        dataclasses.replace(
-            case, landmarks=Landmarks.present(scheme, case.landmarks.frame, np.full((len(names), 2), 5.0))
+
+    def unread(film: Film) -> Film:
+        raise AssertionError(f"{film.name} is read, and need not be to know")
+
+    rows = [
+        Marked(
+            dataclasses.replace(film, load=unread),
+            Marks.present(scheme, marks.frame, np.full((len(names), 2), 5.0), film=film.name),
         )
-        for case in make_dataset(["a", "b", "c", "d"]).cases
+        for film, marks in make_dataset(["a", "b", "c", "d"]).rows
     ]
-
-    def unread(case: Case) -> Radiograph:
-        raise AssertionError(f"{case.name} is read, and need not be to know")
-
     config = dataclasses.replace(small, augment=AugmentConfig(mirror_probability=0.5))
     with pytest.raises(InputError, match=told):
-        loop.train(Dataset(scheme, tuple(cases)), config, tmp_path / "run", unread, Silent())
+        loop.train(Study(scheme, tuple(rows)), config, tmp_path / "run", Silent())
     assert not (tmp_path / "run").exists()
 
 
@@ -328,8 +332,8 @@ def test_what_else_is_on_leaves_the_draws_of_the_rotation_alone() -> None:
     rotation = AugmentConfig(rotate_deg=20)
     _, alone = augmented(gray, points, rotation)
     _, scaled = augmented(gray, points, dataclasses.replace(rotation, scale=0.1, noise=0.1))
-    angles = [torch.atan2(p[:, 0, 1] - 31.5, p[:, 0, 0] - 31.5) for p in (alone, scaled)]
-    assert torch.allclose(*angles, atol=1e-5)
+    one, other = (torch.atan2(p[:, 0, 1] - 31.5, p[:, 0, 0] - 31.5) for p in (alone, scaled))
+    assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize(

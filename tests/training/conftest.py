@@ -1,33 +1,28 @@
 """A data set small enough to train on in seconds: a bright square on noise, its corners the landmarks."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from radmark.config import AugmentConfig, Config, DataConfig, LabelConfig, ModelConfig, TrainConfig
-from radmark.core import Case, Dataset, Frame, Landmarks, Radiograph, Scheme
+from radmark.core import Film, Frame, Marked, Marks, Scheme, Study
 
 SCHEME = Scheme.from_names(("corner_right", "corner_left"), "squares")
 
 
 @pytest.fixture(scope="session")
-def squares() -> tuple[Dataset, Callable[[Case], Radiograph]]:
-    """Ten films of ten patients and the function that reads them."""
+def squares() -> Study:
+    """Ten films of ten patients."""
     rng = np.random.default_rng(5)
-    films: dict[str, Radiograph] = {}
-    cases: list[Case] = []
+    rows: list[Marked] = []
     for i in range(10):
         frame = Frame(60, 48)
         x, y, side = int(rng.integers(6, 34)), int(rng.integers(6, 24)), int(rng.integers(10, 18))
         pixels = rng.integers(0, 60, (48, 60)).astype(np.uint8)
         pixels[y : y + side, x : x + side] += 150
         points = np.array([[x, y], [x + side - 1.0, y + side - 1.0]])
-        name = f"square{i}.png"
-        films[name] = Radiograph(pixels, frame)
-        cases.append(Case(name, Path(name), Landmarks.present(SCHEME, frame, points), patient=f"p{i}"))
-    return Dataset(SCHEME, tuple(cases)), lambda case: films[case.name]
+        film = Film.from_array(pixels, f"square{i}.png", patient=f"p{i}")
+        rows.append(Marked(film, Marks.present(SCHEME, frame, points, film=film.name)))
+    return Study(SCHEME, tuple(rows))
 
 
 @pytest.fixture

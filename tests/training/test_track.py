@@ -1,7 +1,6 @@
 """A tracker is told what happened, and what happens to the tracker does not happen to the training."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import mlflow.tracking
@@ -9,22 +8,19 @@ import pytest
 import torch
 
 from radmark.config import Config
-from radmark.core import Case, Dataset, InputError, Radiograph
-from radmark.train.loop import train
-from radmark.train.track import Tracked, mlflow_uri
+from radmark.core import InputError, Study
+from radmark.training.loop import train
+from radmark.training.track import Tracked, mlflow_uri
 from watching import Silent
-
-Squares = tuple[Dataset, Callable[[Case], Radiograph]]
 
 
 @pytest.mark.slow
 def test_mlflow_holds_settings_rows_sha256_and_card_and_training_is_the_same(
-    squares: Squares, small: Config, tmp_path: Path
+    squares: Study, small: Config, tmp_path: Path
 ) -> None:
-    dataset, read = squares
     uri, said = (tmp_path / "mlruns").as_uri(), list[str]()
     with Tracked(Silent(), uri, tmp_path / "run", small, said.append) as watch:
-        kept = train(dataset, small, tmp_path / "run", read, watch)
+        kept = train(squares, small, tmp_path / "run", watch)
     assert said == []
     client = mlflow.tracking.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("radmark")
@@ -39,7 +35,7 @@ def test_mlflow_holds_settings_rows_sha256_and_card_and_training_is_the_same(
     assert found.data.tags["model.sha256"] == sha256
     assert {file.path for file in client.list_artifacts(found.info.run_id)} == {"card.md", "card.json"}
 
-    untracked = train(dataset, small, tmp_path / "untracked", read, Silent())
+    untracked = train(squares, small, tmp_path / "untracked", Silent())
     assert all(torch.equal(tensor, kept.weights[name]) for name, tensor in untracked.weights.items())
 
 

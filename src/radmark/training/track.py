@@ -15,7 +15,7 @@ from radmark.card import CARD_FILES
 from radmark.checkpoint import model_sha256
 from radmark.config import Config, to_tree
 from radmark.core.errors import InputError
-from radmark.train.loop import Row, Watch
+from radmark.training.loop import Row, Watch
 
 _EXPERIMENT = "radmark"
 _ENVIRONMENT = {

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from radmark import phantom
-from radmark.targets.losses import softmax_cross_entropy
+from radmark.targets.objectives.softmax import softmax_cross_entropy
 from radmark.targets.regions import label_regions
-from radmark.train.loop import pieces
-from radmark.train.together import own_part, share_batch_statistics
+from radmark.training.loop import pieces
+from radmark.training.together import own_part, share_batch_statistics
 
 EPOCHS = 3
 
@@ -81,12 +81,12 @@ def share_of_the_work(rank: int, folder: str) -> None:
     share_batch_statistics(net, torch.device("cpu"))
     loss = loss_of(net, own_part(5, rank, 2))
     loss.backward()
-    gradients = [p.grad for p in net.parameters()]
+    gradients = [p.grad for p in net.parameters() if p.grad is not None]
     for gradient in gradients:
         torch.distributed.all_reduce(gradient)
     torch.distributed.all_reduce(loss.data)
     if rank == 0:
-        state = (loss.detach() / 2, [g / 2 for g in gradients if g is not None], net.state_dict())
+        state = (loss.detach() / 2, [g / 2 for g in gradients], net.state_dict())
         torch.save(state, f"{folder}/found.pt")
     torch.distributed.destroy_process_group()
 
@@ -101,6 +101,7 @@ def test_loss_gradients_and_running_averages_of_two_shares_are_those_of_the_whol
     whole.backward()
     assert loss.item() == pytest.approx(whole.item(), rel=1e-12)
     for found, parameter in zip(gradients, net.parameters(), strict=True):
+        assert parameter.grad is not None
         assert torch.allclose(found, parameter.grad, rtol=1e-9, atol=1e-12)
     for name, tensor in net.state_dict().items():
         assert torch.allclose(state[name].double(), tensor.double(), rtol=1e-12), name

@@ -28,9 +28,9 @@ from radmark.card import (
     text,
 )
 from radmark.config import Config, to_tree
-from radmark.core import Dataset, InputError, Scheme
+from radmark.core import InputError, Scheme, Study
 from radmark.core.frame import FloatArray
-from radmark.evaluate.metrics import Metrics, PointErrors, Summary, image_means, radial, score, worst_first
+from radmark.evaluation.metrics import Metrics, PointErrors, Summary, image_means, radial, score, worst_first
 
 NEAR = 2.0
 """Within how many millimetres, or pixels, a point is counted as right when confidence is set against it."""
@@ -92,7 +92,7 @@ def model_card(config: Config, scheme: Scheme, facts: Mapping[str, Any], *, epoc
 
 def evaluated(
     card: Mapping[str, Any],
-    dataset: Dataset,
+    study: Study,
     errors: PointErrors,
     metrics: Metrics,
     *,
@@ -103,7 +103,7 @@ def evaluated(
 
     Args:
         card: from `model_card`.
-        dataset: the truth.
+        study: the truth.
         errors: of the model on it.
         metrics: `score` of these errors.
         agreement: from `read_agreement`.
@@ -117,7 +117,7 @@ def evaluated(
             "unit": unit,
             "grid": metrics.grid,
             "warnings": list(warnings),
-            "data": data_facts(dataset.cases, dataset.scheme, dataset.reader),
+            "data": data_facts(study.rows, study.scheme),
             "all": _figures(metrics),
             "per_landmark": {
                 landmark.name: {
@@ -128,7 +128,7 @@ def evaluated(
                 for landmark in metrics.per_landmark
             },
             "subgroups": subgroups(errors, metrics),
-            "calibration": calibration(distance, np.array([p.confidence for p in errors.predictions]), errors.scored),
+            "calibration": calibration(distance, errors.confidence, errors.scored),
             "worst_images": worst_images(errors, distance),
             "ci95_method": f"percentile bootstrap over patients, {metrics.draws} draws, seed {metrics.seed}",
         },
@@ -142,9 +142,9 @@ def subgroups(errors: PointErrors, metrics: Metrics) -> dict[str, dict[str, Any]
 
     The unit is that of the whole: millimetres only where every image has them.
     """
-    owners = [case.patient for case in errors.cases]
+    owners = [film.owner for film, _ in errors.truths]
     found: dict[str, dict[str, Any] | None] = {}
-    for column, values in columns(errors.cases).items():
+    for column, values in columns(errors.truths).items():
         members = groups(column, values, owners)
         found[column] = members and {
             group: {**count(rows, owners), **_of_rows(errors.rows(rows), metrics)} for group, rows in members.items()
@@ -213,7 +213,7 @@ def worst_images(errors: PointErrors, distance: FloatArray) -> list[dict[str, An
     The number counts the images of the data set that was scored from 1, in the order of `errors.csv`.
     """
     means = image_means(distance)
-    names = errors.cases[0].landmarks.scheme.names
+    names = errors.truths[0].marks.scheme.names
     rows: list[dict[str, Any]] = []
     for n in worst_first(errors, distance)[:WORST]:
         far = None if not np.isfinite(distance[n]).any() else int(np.nanargmax(distance[n]))
@@ -261,7 +261,7 @@ def read_agreement(file: Path) -> dict[str, Any]:
         raise InputError(
             "this is not the agreement.json of a report",
             file=file,
-            remedy="Give the file that `radmark agree` wrote, or leave --agreement out",
+            remedy="Give the file that `radmark agree` wrote, or omit --agreement",
         ) from error
 
 

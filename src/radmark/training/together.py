@@ -70,7 +70,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _sum_over_all(own: Tensor) -> Tensor:
-    return _Sum.apply(own)  # pyright: ignore[reportReturnType]
+    return _Sum.apply(own)
 
 
 class SharedBatchNorm(nn.BatchNorm2d):

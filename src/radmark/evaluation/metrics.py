@@ -14,30 +14,33 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from radmark.core import Case, InputError, Inset, Landmarks, Prediction, State
+from radmark.core import InputError, Inset, Marked, Marks, State
 from radmark.core.frame import FloatArray
-
-THRESHOLDS = (2.0, 2.5, 3.0, 4.0)
-"""SDR thresholds, in pixels and in millimetres alike: those of the paper's Table 1 and of cephalometric challenges."""
+from radmark.stats import (
+    DRAWS,
+    SEED,
+    THRESHOLDS,
+    IntArray,
+    Interval,
+    interval,
+    resampled_means,
+    resampled_medians,
+    resamples,
+)
 
 GROSS_MM = 10.0
 GROSS_PX = 20.0
 
-DRAWS = 2000
-SEED = 0
-
-Interval = tuple[float, float]
 BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PointErrors:
-    """N images x K landmarks: predicted minus truth, matched by image name.
+    """N films x K landmarks: predicted minus truth, matched by the film's name.
 
     Args:
-        cases: the N truths.
-        predictions: the N predictions, in the order of `cases`.
+        truths: the N films, marked by a reader.
+        predictions: the N predictions, in the order of `truths`.
         offset_px: (N, K, 2) dx and dy in pixels of the image file; NaN unless reader and model both placed it.
         offset_mm: the same in millimetres, x and y by their own spacing; NaN also where an image has no spacing. The
             spacing is the truth's: a header the prediction was read with does not overrule the annotation file.
@@ -47,8 +50,8 @@ class PointErrors:
         absent_placed: (N, K) whether it is absent and the model placed it all the same.
     """
 
-    cases: tuple[Case, ...]
-    predictions: tuple[Prediction, ...]
+    truths: tuple[Marked, ...]
+    predictions: tuple[Marks, ...]
     offset_px: FloatArray
     offset_mm: FloatArray
     scored: BoolArray
@@ -57,15 +60,21 @@ class PointErrors:
     absent_placed: BoolArray
 
     @property
+    def confidence(self) -> FloatArray:
+        """(N, K) the predictions' confidence; NaN where there is none."""
+        unknown = np.full(self.scored.shape[1], np.nan)
+        return np.array([unknown if marks.confidence is None else marks.confidence for marks in self.predictions])
+
+    @property
     def has_mm(self) -> bool:
         """Whether every scored image has a spacing: only then is there a figure in millimetres."""
-        return all(case.landmarks.frame.spacing is not None for case in self.cases if case.landmarks.placed.any())
+        return all(marks.frame.spacing is not None for _, marks in self.truths if marks.placed.any())
 
     def scales(self, grid_size: int | None) -> FloatArray:
         """(N,) pixels of the letterboxed `grid_size` x `grid_size` grid for a pixel of each image; 1 for None."""
         if grid_size is None:
-            return np.ones(len(self.cases))
-        return np.array([Inset.letterbox(case.landmarks.frame, grid_size).scale for case in self.cases])
+            return np.ones(len(self.truths))
+        return np.array([Inset.letterbox(marks.frame, grid_size).scale for _, marks in self.truths])
 
     def offset_on(self, grid_size: int | None) -> FloatArray:
         """(N, K, 2) offsets in pixels of the image file (None) or of the letterboxed `grid_size` x `grid_size` grid."""
@@ -74,13 +83,13 @@ class PointErrors:
     @property
     def patients(self) -> IntArray:
         """(N,) a number for each image's patient, 0, 1, … by sorted patient name."""
-        return np.unique([case.patient for case in self.cases], return_inverse=True)[1].astype(np.int64)
+        return np.unique([film.owner for film, _ in self.truths], return_inverse=True)[1].astype(np.int64)
 
     def rows(self, indices: Sequence[int]) -> "PointErrors":
         """Only these images, at least one."""
         rows = np.array(indices, dtype=np.int64)
         return PointErrors(
-            cases=tuple(self.cases[n] for n in indices),
+            truths=tuple(self.truths[n] for n in indices),
             predictions=tuple(self.predictions[n] for n in indices),
             offset_px=self.offset_px[rows],
             offset_mm=self.offset_mm[rows],
@@ -97,7 +106,7 @@ def pooled(parts: Sequence[PointErrors]) -> PointErrors:
     A patient's films stay that patient's, so an interval over patients does not count a second seed as new evidence.
     """
     return PointErrors(
-        cases=tuple(case for part in parts for case in part.cases),
+        truths=tuple(row for part in parts for row in part.truths),
         predictions=tuple(prediction for part in parts for prediction in part.predictions),
         offset_px=np.concatenate([part.offset_px for part in parts]),
         offset_mm=np.concatenate([part.offset_mm for part in parts]),
@@ -113,31 +122,31 @@ def radial(offset: FloatArray) -> FloatArray:
     return np.hypot(offset[..., 0], offset[..., 1])
 
 
-def point_errors(truths: Sequence[Case], predictions: Sequence[Prediction]) -> PointErrors:
+def point_errors(truths: Sequence[Marked], predictions: Sequence[Marks]) -> PointErrors:
     """Match predictions to truths by image name and subtract.
 
     Raises:
         InputError: a prediction is missing, extra or double, is of another scheme or on another grid than its truth, or
             the truths place no landmark at all.
     """
-    by_name = {prediction.name: prediction for prediction in predictions}
+    by_name = {prediction.film: prediction for prediction in predictions}
     _match(truths, predictions)
-    ordered = tuple(by_name[case.name] for case in truths)
-    for case, prediction in zip(truths, ordered, strict=True):
-        _comparable(case, prediction)
-    scored = np.array([case.landmarks.placed for case in truths])
+    ordered = tuple(by_name[film.name] for film, _ in truths)
+    for (_, truth), prediction in zip(truths, ordered, strict=True):
+        _comparable(truth, prediction)
+    scored = np.array([truth.placed for _, truth in truths])
     if not scored.any():
         raise InputError(
             "no landmark of the truth has a position, so nothing can be scored", remedy="Give images that are annotated"
         )
-    placed = np.array([prediction.landmarks.placed for prediction in ordered])
-    absent = np.array([case.landmarks.states == State.ABSENT for case in truths])
-    offset_px = np.array([p.landmarks.points - c.landmarks.points for c, p in zip(truths, ordered, strict=True)])
+    placed = np.array([prediction.placed for prediction in ordered])
+    absent = np.array([truth.states == State.ABSENT for _, truth in truths])
+    offset_px = np.array([guess.points - truth.points for (_, truth), guess in zip(truths, ordered, strict=True)])
     return PointErrors(
-        cases=tuple(truths),
+        truths=tuple(truths),
         predictions=ordered,
         offset_px=offset_px,
-        offset_mm=np.array([_mm(case.landmarks, offset) for case, offset in zip(truths, offset_px, strict=True)]),
+        offset_mm=np.array([_mm(truth, offset) for (_, truth), offset in zip(truths, offset_px, strict=True)]),
         scored=scored,
         found=scored & placed,
         absent=absent,
@@ -175,7 +184,7 @@ class LandmarkMetrics:
     mm: Summary | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Metrics:
     """What `metrics.json` says. Pixels are those of `grid`; millimetres do not depend on it.
 
@@ -228,6 +237,9 @@ class Metrics:
     def gross_failure_limit(self) -> str:
         """Beyond which distance a placed point is a gross failure."""
         return f"{GROSS_PX:g} px" if self.mm is None else f"{GROSS_MM:g} mm"
+
+    def __repr__(self) -> str:
+        return "\n".join(self.headline())
 
     def headline(self) -> tuple[str, ...]:
         """The main figures in a few lines of plain words, millimetres first where they are known."""
@@ -303,12 +315,12 @@ def score(
     seen = errors.scored.any(axis=1)
     patients, patient = np.unique(errors.patients[seen], return_inverse=True)
     # One set of resamples for every figure: how often each patient is drawn, with all of the patient's images at once.
-    resamples = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), draws)
+    drawn = resamples(len(patients), draws=draws, seed=seed)
 
     def summary(offset: FloatArray, landmarks: slice) -> Summary:
         scored = errors.scored[seen, landmarks]
         owner = np.broadcast_to(patient[:, None], scored.shape)[scored]
-        return _summary(offset[seen, landmarks][scored], owner, resamples)
+        return _summary(offset[seen, landmarks][scored], owner, drawn)
 
     def landmark(k: int, name: str) -> LandmarkMetrics:
         only = slice(k, k + 1)
@@ -336,7 +348,7 @@ def score(
         mean_over_images_mm=None if radial_mm is None else _mean(image_means(radial_mm)),
         paper_rmse_px=paper_rmse(offset_px),
         gross_failure_percent=100 * int(gross.sum()) / int(errors.scored.sum()),
-        per_landmark=tuple(landmark(k, name) for k, name in enumerate(errors.cases[0].landmarks.scheme.names)),
+        per_landmark=tuple(landmark(k, name) for k, name in enumerate(errors.truths[0].marks.scheme.names)),
         draws=draws,
         seed=seed,
     )
@@ -389,18 +401,18 @@ def difference(
     near = np.array([[ours[point][1], theirs[point][1]] for point in points])
     patients, owner = np.unique([ours[point][2] for point in points], return_inverse=True)
     owner = owner.astype(np.int64)
-    resamples = np.random.default_rng(seed).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), draws)
+    drawn = resamples(len(patients), draws=draws, seed=seed)
 
-    def interval(values: FloatArray) -> Interval | None:
-        return _interval(_resampled_means(values, owner, resamples), owner)
+    def ci95(values: FloatArray) -> Interval | None:
+        return interval(resampled_means(values, owner, drawn), owner)
 
     gain = 100 * (near[:, 0] - near[:, 1])
     return Difference(
         unit="mm" if in_mm else "px",
         mean=float((a - b).mean()),
-        mean_ci95=interval(a - b),
+        mean_ci95=ci95(a - b),
         sdr_percent={f"{t:g}": float(gain[:, i].mean()) for i, t in enumerate(THRESHOLDS)},
-        sdr_ci95={f"{t:g}": interval(gain[:, i]) for i, t in enumerate(THRESHOLDS)},
+        sdr_ci95={f"{t:g}": ci95(gain[:, i]) for i, t in enumerate(THRESHOLDS)},
         n_points=len(points),
         n_patients=len(patients),
     )
@@ -413,10 +425,10 @@ def _by_point(
     distance = radial(errors.offset_mm if in_mm else errors.offset_on(grid_size))
     seen: dict[tuple[str, int], list[float]] = {}
     patient: dict[str, str] = {}
-    for case, row in zip(errors.cases, distance, strict=True):
-        patient[case.name] = case.patient
+    for (film, _), row in zip(errors.truths, distance, strict=True):
+        patient[film.name] = film.owner
         for k in np.flatnonzero(np.isfinite(row)):
-            seen.setdefault((case.name, int(k)), []).append(float(row[k]))
+            seen.setdefault((film.name, int(k)), []).append(float(row[k]))
     return {
         point: (
             float(np.mean(v)),
@@ -461,22 +473,9 @@ def paper_rmse(offset: FloatArray) -> float | None:
     return _mean(np.array([np.sqrt(values.mean()) for values in squared if values.size]))
 
 
-def spearman(a: FloatArray, b: FloatArray) -> float | None:
-    """Rank correlation of two (M,) samples, ties given their mean rank; None where one of them never varies."""
-    ranks = [_ranks(a), _ranks(b)]
-    if any(rank.size == 0 or np.ptp(rank) == 0 for rank in ranks):
-        return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[inverse]
-
-
-def _match(truths: Sequence[Case], predictions: Sequence[Prediction]) -> None:
-    names = [prediction.name for prediction in predictions]
-    wanted = {case.name for case in truths}
+def _match(truths: Sequence[Marked], predictions: Sequence[Marks]) -> None:
+    names = [prediction.film for prediction in predictions]
+    wanted = {film.name for film, _ in truths}
     for problem, culprits, remedy in (
         ("an image is predicted twice", {n for n in names if names.count(n) > 1}, "Keep one prediction for each image"),
         ("an image of the truth has no prediction", wanted - set(names), "Predict every image that is to be scored"),
@@ -491,27 +490,26 @@ def _match(truths: Sequence[Case], predictions: Sequence[Prediction]) -> None:
             raise InputError(problem, value=f"{min(culprits)}{more}", remedy=remedy)
 
 
-def _comparable(case: Case, prediction: Prediction) -> None:
-    truth, guess = case.landmarks, prediction.landmarks
+def _comparable(truth: Marks, guess: Marks) -> None:
     if truth.scheme.names != guess.scheme.names:
         raise InputError(
-            f"{case.name} is marked in scheme {truth.scheme.name} and predicted in scheme {guess.scheme.name}",
+            f"{truth.film} is marked in scheme {truth.scheme.name} and predicted in scheme {guess.scheme.name}",
             remedy="Evaluate a model against annotations of its own scheme",
         )
     if (truth.frame.width, truth.frame.height) != (guess.frame.width, guess.frame.height):
         raise InputError(
-            f"{case.name} is annotated at {truth.frame.width} x {truth.frame.height} pixels, not predicted so",
+            f"{truth.film} is annotated at {truth.frame.width} x {truth.frame.height} pixels, not predicted so",
             value=f"{guess.frame.width} x {guess.frame.height}",
             remedy="Predict on the very image file that was annotated",
         )
 
 
-def _mm(truth: Landmarks, offset_px: FloatArray) -> FloatArray:
+def _mm(truth: Marks, offset_px: FloatArray) -> FloatArray:
     return np.full_like(offset_px, np.nan) if truth.frame.spacing is None else truth.frame.to_mm(offset_px)
 
 
-def _summary(offset: FloatArray, patient: IntArray, resamples: IntArray) -> Summary:
-    """Figures over (M, 2) offsets, NaN where not found, of points whose patients are the columns of `resamples`."""
+def _summary(offset: FloatArray, patient: IntArray, drawn: IntArray) -> Summary:
+    """Figures over (M, 2) offsets, NaN where not found, of points whose patients are the columns of `drawn`."""
     distance = radial(offset)
     there = np.isfinite(distance)
     found, owner = distance[there], patient[there]
@@ -522,10 +520,10 @@ def _summary(offset: FloatArray, patient: IntArray, resamples: IntArray) -> Summ
         p95=float(np.percentile(found, 95)) if found.size else None,
         shift=(float(offset[there, 0].mean()), float(offset[there, 1].mean())) if found.size else None,
         sdr_percent={name: 100 * float(hit.mean()) if hit.size else None for name, hit in hits.items()},
-        mean_ci95=_interval(_resampled_means(found, owner, resamples), owner),
-        median_ci95=_interval(_resampled_medians(found, owner, resamples), owner),
+        mean_ci95=interval(resampled_means(found, owner, drawn), owner),
+        median_ci95=interval(resampled_medians(found, owner, drawn), owner),
         sdr_ci95={
-            name: _interval(100 * _resampled_means(hit.astype(float), patient, resamples), patient)
+            name: interval(100 * resampled_means(hit.astype(float), patient, drawn), patient)
             for name, hit in hits.items()
         },
     )
@@ -534,40 +532,6 @@ def _summary(offset: FloatArray, patient: IntArray, resamples: IntArray) -> Summ
 def _mean(values: FloatArray) -> float | None:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else None
-
-
-def _resampled_means(values: FloatArray, patient: IntArray, resamples: IntArray) -> FloatArray:
-    """(B,) mean of each resample: sums and counts per patient are all it takes. NaN where a resample holds no point."""
-    patients = resamples.shape[1]
-    total = resamples @ np.bincount(patient, weights=values, minlength=patients)
-    count = resamples @ np.bincount(patient, minlength=patients)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _resampled_medians(values: FloatArray, patient: IntArray, resamples: IntArray) -> FloatArray:
-    """(B,) median of each resample: sorted once, then found by how often each value was drawn. NaN for no point."""
-    medians = np.full(len(resamples), np.nan)
-    if not values.size:
-        return medians
-    order = np.argsort(values)
-    values, patient = values[order], patient[order]
-    # In blocks: all resamples at once would hold draws x points numbers.
-    block = max(1, 1_000_000 // values.size)
-    for start in range(0, len(resamples), block):
-        seen = np.cumsum(resamples[start : start + block, patient], axis=1)
-        total = seen[:, -1:]
-        lower, upper = ((seen <= middle).sum(axis=1) for middle in ((total - 1) // 2, total // 2))
-        drawn = np.flatnonzero(total[:, 0])
-        medians[start + drawn] = (values[lower[drawn]] + values[upper[drawn]]) / 2
-    return medians
-
-
-def _interval(resampled: FloatArray, patient: IntArray) -> Interval | None:
-    """The middle 95 % of the resamples; a resample that holds no such point says nothing and is passed over."""
-    if len(np.unique(patient)) < 2:
-        return None
-    low, high = np.percentile(resampled[np.isfinite(resampled)], (2.5, 97.5))
-    return float(low), float(high)
 
 
 def _figures(px: Summary, mm: Summary | None) -> dict[str, object]:
@@ -589,8 +553,8 @@ def _intervals(px: Summary, mm: Summary | None) -> dict[str, object]:
         "mean_radial_error_mm": mm and _list(mm.mean_ci95),
         "median_radial_error_px": _list(px.median_ci95),
         "median_radial_error_mm": mm and _list(mm.median_ci95),
-        "sdr_percent_px": {name: _list(interval) for name, interval in px.sdr_ci95.items()},
-        "sdr_percent_mm": mm and {name: _list(interval) for name, interval in mm.sdr_ci95.items()},
+        "sdr_percent_px": {name: _list(pair) for name, pair in px.sdr_ci95.items()},
+        "sdr_percent_mm": mm and {name: _list(pair) for name, pair in mm.sdr_ci95.items()},
     }
 
 

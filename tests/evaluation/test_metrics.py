@@ -2,14 +2,13 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from radmark.core import Case, Frame, InputError, Landmarks, Prediction, Scheme, Spacing, SpacingSource, State
-from radmark.evaluate.metrics import (
+from radmark.core import Film, Frame, InputError, Marked, Marks, Scheme, Spacing, SpacingSource, State
+from radmark.evaluation.metrics import (
     Metrics,
     difference,
     paper_rmse,
@@ -17,7 +16,6 @@ from radmark.evaluate.metrics import (
     pooled,
     radial,
     score,
-    spearman,
 )
 
 SCHEME = Scheme.from_names(("a", "b"))
@@ -26,13 +24,16 @@ MM = Spacing(0.5, 2.0, SpacingSource.TABLE)
 
 
 def pair(name, truth, guess, *, spacing=None, patient=None, scheme=SCHEME, size=(100, 200), absent=()):
-    frame = Frame(*size, spacing)
+    width, height = size
+    frame = Frame(width, height, spacing)
     points = np.array(truth, dtype=float)
     states = np.where(np.isfinite(points[:, 0]), State.PRESENT, State.NOT_ANNOTATED)
     states[list(absent)] = State.ABSENT
-    case = Case(name, Path(name), Landmarks(scheme, frame, points, states), patient or name)
-    placed = Landmarks.present(scheme, frame, np.array(guess, dtype=float))
-    return case, Prediction(name, placed, np.where(placed.placed, 0.5, np.nan))
+    film = Film(name, size, spacing).stated(patient=patient)
+    guesses = np.array(guess, dtype=float)
+    sure = np.where(np.isfinite(guesses[:, 0]), 0.5, np.nan)
+    truth = Marked(film, Marks(scheme, frame, points, states, film=name))
+    return truth, Marks.present(scheme, frame, guesses, film=name, confidence=sure)
 
 
 def scored(*pairs, **options) -> Metrics:
@@ -246,13 +247,6 @@ def test_truth_without_any_point_is_refused():
         point_errors([case], [guess])
 
 
-def test_spearman_is_scipys_ties_included():
-    rng = np.random.default_rng(6)
-    a, b = rng.integers(0, 6, 50).astype(float), rng.normal(size=50)
-    assert spearman(a, b) == pytest.approx(scipy.stats.spearmanr(a, b).statistic)
-    assert spearman(np.ones(5), np.arange(5.0)) is None
-
-
 def errors_of(*pairs):
     truths, predictions = zip(*pairs, strict=True)
     return point_errors(truths, predictions)
@@ -351,7 +345,7 @@ def test_the_interval_of_a_clustered_difference_is_that_of_patients_drawn_one_by
 def test_pooled_keeps_every_run_and_folds_have_films_of_their_own():
     first, second = (errors_of(*one_landmark(e)) for e in ([1, 2], [3]))
     both = pooled([first, second])
-    assert [len(both.cases), len(both.predictions)] == [3, 3]
+    assert [len(both.truths), len(both.predictions)] == [3, 3]
     assert radial(both.offset_px)[:, 0].tolist() == [1, 2, 3]
     assert both.found.shape == both.scored.shape == both.absent.shape == (3, 1)
     assert score(both).px.mean == 2.0

@@ -1,4 +1,4 @@
-"""The training images: decoded and letterboxed once, kept as 16-bit gray, with their points on the network's grid."""
+"""The training films: decoded and letterboxed once, kept as 16-bit gray, with their points on the network's grid."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from radmark.core.dataset import Case
 from radmark.core.frame import FloatArray, Inset
-from radmark.core.radiograph import Radiograph
+from radmark.core.study import Marked
 from radmark.io.atomic import make_folder
 from radmark.letterbox import letterbox_pixels
 
@@ -25,20 +24,20 @@ READERS = 8
 _FULL = np.float32(65535)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Samples:
-    """N cases on the network's grid.
+    """N films on the network's grid.
 
     Args:
-        cases: the N cases.
+        rows: the N films, marked.
         pixels: (N, S, S) uint16, 0 to 65535 for [0, 1].
         points: (N, K, 2) float64 xy on the grid, NaN where a landmark has none.
         states: (N, K) int8 of `State`.
         insets: the N letterboxes.
-        hashes: pixel hash of each source image, by case name.
+        hashes: pixel hash of each film, by its name.
     """
 
-    cases: tuple[Case, ...]
+    rows: tuple[Marked, ...]
     pixels: NDArray[np.uint16]
     points: FloatArray
     states: NDArray[np.int8]
@@ -46,7 +45,7 @@ class Samples:
     hashes: dict[str, str]
 
     def __len__(self) -> int:
-        return len(self.cases)
+        return len(self.rows)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 1, S, S) float32 in [0, 1], (B, K, 2) float32 points, (B, K) int8 states."""
@@ -56,47 +55,45 @@ class Samples:
 
 
 def load_samples(
-    cases: Sequence[Case],
+    rows: Sequence[Marked],
     size: int,
-    read: Callable[[Case], Radiograph],
     *,
     cache_in: Path | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> Samples:
-    """Decode and letterbox every case.
+    """Decode and letterbox every film.
 
     Args:
-        cases: at least one.
+        rows: at least one; their films are loaded by several threads at once.
         size: side of the network's grid in pixels.
-        read: gives a case's radiograph; called from several threads at once.
-        cache_in: keep the pixels in a nameless file in this folder instead of in memory, for data sets larger than the
+        cache_in: keep the pixels in a nameless file in this folder instead of in memory, for studies larger than the
             memory; the file is gone when the process is.
-        on_image: called with (done, total) after each image.
+        on_image: called with (done, total) after each film.
     """
-    shape = (len(cases), size, size)
+    shape = (len(rows), size, size)
     pixels: NDArray[Any] = np.empty(shape, np.uint16) if cache_in is None else _on_disk(cache_in, shape)
     hashes: dict[str, str] = {}
-    insets = tuple(Inset.letterbox(case.landmarks.frame, size) for case in cases)
+    insets = tuple(Inset.letterbox(marks.frame, size) for _, marks in rows)
 
     def fill(i: int) -> str:
-        radiograph = read(cases[i])
-        pixels[i] = np.rint(letterbox_pixels(radiograph, insets[i]) * _FULL)
-        return radiograph.pixel_hash
+        film = rows[i].film.loaded()
+        pixels[i] = np.rint(letterbox_pixels(film, insets[i]) * _FULL)
+        return film.pixel_hash
 
     # Threads, since decoders, numpy and hashlib let go of the interpreter; few, since each holds a whole film.
     readers = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="radmark-read")
     try:
-        for i, digest in enumerate(readers.map(fill, range(len(cases)))):
-            hashes[cases[i].name] = digest
+        for i, digest in enumerate(readers.map(fill, range(len(rows)))):
+            hashes[rows[i].film.name] = digest
             if on_image is not None:
-                on_image(i + 1, len(cases))
+                on_image(i + 1, len(rows))
     finally:
         readers.shutdown(cancel_futures=True)
     return Samples(
-        cases=tuple(cases),
+        rows=tuple(rows),
         pixels=pixels,
-        points=np.stack([inset.to_target(c.landmarks.points) for c, inset in zip(cases, insets, strict=True)]),
-        states=np.stack([case.landmarks.states for case in cases]),
+        points=np.stack([inset.to_target(marks.points) for (_, marks), inset in zip(rows, insets, strict=True)]),
+        states=np.stack([marks.states for _, marks in rows]),
         insets=insets,
         hashes=hashes,
     )

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,22 +15,14 @@ import numpy as np
 from PIL import Image
 
 from radmark.card import CARD_FILES
-from radmark.core import Case, Dataset, InputError, Landmarks, Prediction, Radiograph, State
+from radmark.core import Film, InputError, Marks, State, Study
 from radmark.core.frame import FloatArray
 from radmark.draw import Region, overlay
-from radmark.evaluate.metrics import (
-    THRESHOLDS,
-    Metrics,
-    PointErrors,
-    image_means,
-    point_errors,
-    radial,
-    spearman,
-    worst_first,
-)
+from radmark.evaluation.metrics import Metrics, PointErrors, image_means, point_errors, radial, worst_first
 from radmark.io.atomic import claim_folder, write_text
 from radmark.page import ACCENT, CARD, DOTS, INK, MUTED, Chart, chart, empty_chart, plain, template
 from radmark.page import data_uri as data_uri
+from radmark.stats import THRESHOLDS, spearman
 
 WORST_POINTS = 12
 SHOWN_IMAGES = 4
@@ -49,11 +41,10 @@ REPORT_FILES = ("metrics.json", "errors.csv", "index.html", *CARD_FILES)
 
 def write_report(
     out: Path,
-    dataset: Dataset,
-    predictions: Sequence[Prediction],
+    study: Study,
+    predictions: Sequence[Marks],
     metrics: Metrics,
     *,
-    read: Callable[[Case], Radiograph],
     title: str,
     facts: Mapping[str, str],
     pictures: Mapping[str, Path] | None = None,
@@ -64,10 +55,9 @@ def write_report(
 
     Args:
         out: a new or empty folder.
-        dataset: the truth.
-        predictions: one for each case.
+        study: the truth; the few films that are shown are loaded.
+        predictions: one for each film.
         metrics: `score` of these predictions against this truth.
-        read: gives the radiograph of a case; called for the few that are shown.
         title: of the page.
         facts: what the reader of the page should know of the model: recipe, training images, versions.
         pictures: further pictures (.png, .jpg, .svg) by caption, such as training curves.
@@ -78,10 +68,8 @@ def write_report(
         InputError: `out` holds something and `overwrite` is off, predictions do not match the truth, or a picture is of
             another format.
     """
-    errors = point_errors(dataset.cases, predictions)
-    page = _page(
-        errors, dataset, metrics, read=read, title=title, facts=facts, pictures=pictures or {}, warnings=warnings
-    )
+    errors = point_errors(study.rows, predictions)
+    page = _page(errors, study, metrics, title=title, facts=facts, pictures=pictures or {}, warnings=warnings)
     claim_folder(out, overwrite=overwrite, ours=REPORT_FILES)
     figures = {**metrics.to_json_dict(), "warnings": list(warnings)}
     write_text(out / "metrics.json", json.dumps(figures, indent=1, allow_nan=False) + "\n")
@@ -96,23 +84,22 @@ def errors_csv(errors: PointErrors, grid_size: int | None = None) -> str:
     Coordinates and `…_px` are pixels of the image file; times `grid_scale` they are pixels of the grid of the metrics.
     """
     per_image = zip(
-        errors.cases, errors.predictions, errors.offset_px, errors.offset_mm, errors.scales(grid_size), strict=True
+        errors.truths, errors.predictions, errors.offset_px, errors.offset_mm, errors.scales(grid_size), strict=True
     )
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_COLUMNS)
-    for case, prediction, px, mm, scale in per_image:
-        truth, guess = case.landmarks, prediction.landmarks
+    for (film, truth), guess, px, mm, scale in per_image:
         for k, name in enumerate(truth.scheme.names):
             if truth.states[k] == State.NOT_ANNOTATED:
                 continue
-            states = [State(int(landmarks.states[k])).label for landmarks in (truth, guess)]
+            states = [State(int(marks.states[k])).label for marks in (truth, guess)]
             numbers = [
                 *truth.points[k], *guess.points[k], *px[k], radial(px[k]), *mm[k], radial(mm[k]),
-                prediction.confidence[k], scale,
+                np.nan if guess.confidence is None else guess.confidence[k], scale,
             ]  # fmt: skip
             cells = ["" if np.isnan(v) else f"{v:.6g}" for v in numbers]
-            table.writerow([case.name, case.patient, name, *states, *cells])
+            table.writerow([film.name, film.owner, name, *states, *cells])
     return text.getvalue()
 
 
@@ -125,10 +112,9 @@ class _Picture(NamedTuple):
 
 def _page(
     errors: PointErrors,
-    dataset: Dataset,
+    study: Study,
     metrics: Metrics,
     *,
-    read: Callable[[Case], Radiograph],
     title: str,
     facts: Mapping[str, str],
     pictures: Mapping[str, Path],
@@ -138,7 +124,7 @@ def _page(
     distance = radial(errors.offset_on(metrics.grid_size) if metrics.mm is None else errors.offset_mm)
     worst, typical = _worst_and_typical(errors, distance)
     points = _worst_points(distance)
-    shown = _draw_cases(errors, distance, unit, read=read, whole=[*worst, *typical], points=points)
+    shown = _draw_films(errors, distance, unit, whole=[*worst, *typical], points=points)
     return template(Path(__file__).with_name("report.html.j2")).render(
         title=title,
         metrics=metrics,
@@ -147,22 +133,22 @@ def _page(
         mean_over_images=metrics.mean_over_images_px if metrics.mm is None else metrics.mean_over_images_mm,
         landmarks=[
             (definition, landmark, landmark.mm or landmark.px)
-            for definition, landmark in zip(dataset.scheme.landmarks, metrics.per_landmark, strict=True)
+            for definition, landmark in zip(study.scheme.landmarks, metrics.per_landmark, strict=True)
         ],
-        scheme=dataset.scheme,
+        scheme=study.scheme,
         cumulative=_cumulative(distance[errors.scored], unit),
-        by_landmark=_by_landmark(distance, dataset.scheme.names, unit),
+        by_landmark=_by_landmark(distance, study.scheme.names, unit),
         typical=[shown[n, None] for n in typical],
         worst=[shown[n, None] for n in worst],
         worst_points=[shown[point] for point in points],
-        confidence=_confidence(distance, np.array([p.confidence for p in errors.predictions]), unit),
+        confidence=_confidence(distance, errors.confidence, unit),
         pictures=[_Picture(_embedded(path), caption, caption) for caption, path in pictures.items()],
         facts=facts,
         warnings=warnings,
     )
 
 
-# ---- which cases to show ---------------------------------------------------------------------------------------------
+# ---- which films to show ---------------------------------------------------------------------------------------------
 
 
 def _worst_and_typical(errors: PointErrors, distance: FloatArray) -> tuple[list[int], list[int]]:
@@ -182,12 +168,11 @@ def _worst_points(distance: FloatArray) -> list[tuple[int, int]]:
     return [(int(i) // distance.shape[1], int(i) % distance.shape[1]) for i in order[:count]]
 
 
-def _draw_cases(
+def _draw_films(
     errors: PointErrors,
     distance: FloatArray,
     unit: str,
     *,
-    read: Callable[[Case], Radiograph],
     whole: Sequence[int],
     points: Sequence[tuple[int, int]],
 ) -> dict[tuple[int, int | None], _Picture]:
@@ -199,50 +184,45 @@ def _draw_cases(
         wanted[n].append(k)
     drawn: dict[tuple[int, int | None], _Picture] = {}
     for n, parts in wanted.items():
-        radiograph = read(errors.cases[n])
+        film = errors.truths[n].film.loaded()
         for k in parts:
             drawn[n, k] = (
-                _image_picture(errors, n, distance[n], unit, radiograph)
+                _image_picture(errors, n, distance[n], unit, film)
                 if k is None
-                else _point_picture(errors, n, k, distance[n, k], unit, radiograph)
+                else _point_picture(errors, n, k, distance[n, k], unit, film)
             )
     return drawn
 
 
-def _image_picture(errors: PointErrors, n: int, distance: FloatArray, unit: str, radiograph: Radiograph) -> _Picture:
-    case, guess = errors.cases[n], errors.predictions[n].landmarks
+def _image_picture(errors: PointErrors, n: int, distance: FloatArray, unit: str, film: Film) -> _Picture:
+    truth, guess = errors.truths[n].marks, errors.predictions[n]
     found, scored = int(errors.found[n].sum()), int(errors.scored[n].sum())
     detail = f"mean error {np.nanmean(distance):.2f} {unit}" if found else "nothing found"
     if 0 < found < scored:
         detail += f", {scored - found} of {scored} landmarks not found"
-    picture = overlay(radiograph, case.landmarks, guess, long_side=800)
-    alt = f"Radiograph {case.name} with {scored} landmarks of the reader and {int(guess.placed.sum())} of the model"
-    return _Picture(_jpeg(picture), f"{alt}: {detail}", case.name, detail)
+    picture = overlay(film, truth, guess, long_side=800)
+    alt = f"Film {film.name} with {scored} landmarks of the reader and {int(guess.placed.sum())} of the model"
+    return _Picture(_jpeg(picture), f"{alt}: {detail}", film.name, detail)
 
 
-def _point_picture(errors: PointErrors, n: int, k: int, distance: float, unit: str, radiograph: Radiograph) -> _Picture:
-    case, prediction = errors.cases[n], errors.predictions[n]
-    truth, guess = case.landmarks.points[k], prediction.landmarks.points[k]
+def _point_picture(errors: PointErrors, n: int, k: int, distance: float, unit: str, film: Film) -> _Picture:
+    truth, guess = errors.truths[n].marks, errors.predictions[n]
+    there, placed = truth.points[k], guess.points[k]
     # Wide enough to hold both points, and never so narrow that the anatomy cannot be recognised.
-    half_side = max(0.75 * float(radial(guess - truth)), max(radiograph.frame.width, radiograph.frame.height) / 10)
-    picture = overlay(
-        radiograph,
-        _only(case.landmarks, k),
-        _only(prediction.landmarks, k),
-        region=Region.square((truth + guess) / 2, half_side),
-        long_side=320,
-    )
-    name = plain(case.landmarks.scheme.names[k])
-    sure = prediction.confidence[k]
-    detail = case.name if np.isnan(sure) else f"{case.name}, confidence {sure:.2f}"
-    alt = f"Detail of radiograph {case.name}: the model's {name} lies {distance:.1f} {unit} from the reader's"
+    half_side = max(0.75 * float(radial(placed - there)), max(film.frame.width, film.frame.height) / 10)
+    region = Region.square((there + placed) / 2, half_side)
+    picture = overlay(film, _only(truth, k), _only(guess, k), region=region, long_side=320)
+    name = plain(truth.scheme.names[k])
+    sure = errors.confidence[n, k]
+    detail = film.name if np.isnan(sure) else f"{film.name}, confidence {sure:.2f}"
+    alt = f"Detail of film {film.name}: the model's {name} lies {distance:.1f} {unit} from the reader's"
     return _Picture(_jpeg(picture), alt, f"{name}, {distance:.1f} {unit}", detail)
 
 
-def _only(landmarks: Landmarks, k: int) -> Landmarks:
-    points = np.full_like(landmarks.points, np.nan)
-    points[k] = landmarks.points[k]
-    return Landmarks.present(landmarks.scheme, landmarks.frame, points)
+def _only(marks: Marks, k: int) -> Marks:
+    points = np.full_like(marks.points, np.nan)
+    points[k] = marks.points[k]
+    return Marks.present(marks.scheme, marks.frame, points)
 
 
 def _jpeg(picture: Image.Image) -> str:
@@ -322,9 +302,10 @@ def _confidence(distance: FloatArray, confidence: FloatArray, unit: str) -> _Con
     """Whether low confidence warns of large errors; None where confidence never varies."""
     known = np.isfinite(distance) & np.isfinite(confidence)
     sure, error = confidence[known], distance[known]
-    rho = spearman(sure, error)
-    if rho is None:
+    correlation = spearman(sure, error)
+    if correlation is None:
         return None
+    rho = correlation.rho
     low = sure <= np.percentile(sure, 10)
     if low.all():
         return None

@@ -1,1 +1,0 @@
-"""From annotated cases to a trained model."""

@@ -1,0 +1,1 @@
+"""From marked films to a trained model."""
