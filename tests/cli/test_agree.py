@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dicom_files import film as dicom
 from radmark import cli
+from radmark.io import read_annotations, with_films
+from radmark.measure import examine
 
 CEPH = Path(__file__).parents[2] / "../shared/data/ceph"
 SPACING = "0.234261,0.234375"
@@ -91,6 +94,78 @@ def test_measurements_by_two_readers(tmp_path):
     assert lengths, [m["name"] for m in measures]  # 2 px at 0.5 mm, one way or the other, and always alike
     assert lengths[0]["reliability"]["icc_3_1"] == pytest.approx(1)
     assert "Bland" in (tmp_path / "out" / "index.html").read_text()
+
+
+FRAME = ("teardrop_right", "teardrop_left", "lesser_trochanter_right", "lesser_trochanter_left")
+
+
+def lying(folder: Path, orientation: list[str] | None, places: list[tuple[float, float]]) -> tuple[Path, list[Path]]:
+    """Five DICOM films that lie so, with 0.2 mm a pixel, and two readers' tables: the second is 2 px lower at one landmark."""
+    folder.mkdir()
+    pixels = np.tile(np.arange(300, dtype=np.uint16), (300, 1))
+    names = [f"{n}.dcm" for n in range(5)]
+    for name in names:
+        dicom(folder / name, pixels, bits=16, PixelSpacing=[0.2, 0.2], PatientOrientation=orientation)
+    head = ",".join(f"{name}_x,{name}_y" for name in FRAME)
+    files = []
+    for reader, lower in (("a", 0), ("b", 2)):
+        rows = []
+        for n, name in enumerate(names):
+            moved = [*places[:2], (places[2][0], places[2][1] + n + lower), places[3]]
+            rows.append(f"{name},300,300,4," + ",".join(f"{v:g}" for point in moved for v in point))
+        files.append(write(folder / f"{reader}.csv", rows, head))
+    return folder, files
+
+
+STANDARD = [(50.0, 100.0), (250.0, 100.0), (60.0, 150.0), (240.0, 150.0)]
+MIRRORED = [(299 - x, y) for x, y in STANDARD]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "places"), [(["L", "F"], STANDARD), (["R", "F"], MIRRORED), (["R", "F"], STANDARD)]
+)
+def test_the_films_say_their_millimetres_and_how_they_lie_as_to_measure(tmp_path, capsys, orientation, places):
+    """With the sides named the wrong way round there is no number at either door."""
+    folder, files = lying(tmp_path / "films", orientation, places)
+    command = ["agree", *map(str, files), "--films", str(folder), "--measure", "--out", str(tmp_path / "out")]
+    code = cli.main(command)
+    study = with_films(read_annotations(files[0]), folder)
+    expected = {
+        (f"{r.title}, {r.side}" if r.side else r.title, r.unit): r.value
+        for r in examine(*study.rows[0]).results
+        if r.value is not None
+    }
+    assert code == 0, capsys.readouterr().err
+    content = json.loads((tmp_path / "out" / "agreement.json").read_text())
+    found = {(m["name"], m["unit"]): m for m in content["measurements"] if m["pairs"]}
+    assert set(found) == set(expected)
+    assert bool(found) == (places == MIRRORED or orientation == ["L", "F"])
+    assert content["unit"] == "mm"  # 2 px of 0.2 mm at one landmark of four
+    assert content["pairs"][0]["mm"]["mean"] == pytest.approx(0.1)
+    if found:
+        leg = next(m for (name, _), m in found.items() if name.startswith("leg-length discrepancy"))
+        assert abs(leg["pairs"][0]["bias"]) == pytest.approx(0.4)
+    assert cli.main([*command[:3], "--images", *command[4:], "--overwrite"]) == 0  # the option's earlier name
+
+
+def test_one_person_who_left_the_page_twice_counts_once(tmp_path, capsys):
+    """As the page of earlier versions wrote it; between anna's first reading and ben 8 px, her second is nobody else's."""
+    head = "reader,hip_right_x,hip_right_y,hip_left_x,hip_left_y"
+    readers = (("anna", 10), ("anna (reading 2)", 11), ("ben", 18))
+    file = write(
+        tmp_path / "r.csv", [f"{n}.png,400,300,2,{r},{x},20,{x + 50},27" for r, x in readers for n in range(3)], head
+    )
+    out = tmp_path / "mean.csv"
+    assert cli.main(["agree", str(file), "--out", str(tmp_path / "out"), "--consensus", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "anna - anna, reading 2: mean 1.00" in said
+    assert "anna - ben: mean 8.00" in said
+    assert "reading 2 - ben" not in said
+    content = json.loads((tmp_path / "out" / "agreement.json").read_text())
+    assert content["people"] == ["anna", "anna", "ben"]
+    assert content["per_landmark"][0]["mean"] == 8
+    first, *_ = csv.DictReader(out.read_text().splitlines())
+    assert (float(first["hip_right_x"]), first["reader"]) == (14.0, "consensus")
 
 
 def test_a_measurement_nobody_knows_is_said(readings, tmp_path, capsys):

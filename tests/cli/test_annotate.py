@@ -94,20 +94,22 @@ def test_a_table_goes_in_and_comes_out_as_it_was(data: Path, tmp_path: Path) -> 
     assert "For research use only" in said
     assert "taken over" not in annotate(table, "--images", data / "images", "--reader", "Dr A")
     out = tmp_path / "out.csv"
-    assert "1 readers" in annotate(data / "images", "--export", out)
+    assert "3 readings by 1 reader, in" in annotate(data / "images", "--export", out)
     before, after = read_dataset(table, data / "images"), read_dataset(out, data / "images")
     assert after.reader == "Dr A"
-    assert [case.name for case in after.cases] == [case.name for case in before.cases]
-    assert [case.patient for case in after.cases] == [case.patient for case in before.cases]
-    for one, other in zip(before.cases, after.cases, strict=True):
-        np.testing.assert_array_equal(one.landmarks.points, other.landmarks.points)
-        np.testing.assert_array_equal(one.landmarks.states, other.landmarks.states)
-        assert one.landmarks.frame == other.landmarks.frame
+    assert [case.film.name for case in after.rows] == [case.film.name for case in before.rows]
+    assert [case.film.owner for case in after.rows] == [case.film.owner for case in before.rows]
+    for one, other in zip(before.rows, after.rows, strict=True):
+        np.testing.assert_array_equal(one.marks.points, other.marks.points)
+        np.testing.assert_array_equal(one.marks.states, other.marks.states)
+        assert one.marks.frame == other.marks.frame
     with pytest.raises(AssertionError, match="exists already"):
         annotate(data / "images", "--export", out)
     annotate(data / "images", "--export", out, "--overwrite")
     annotate(data / "images", "--export", tmp_path / "out.json")
-    assert len(json.loads((tmp_path / "out.json").read_text())["readings"]) == 3
+    assert len(json.loads((tmp_path / "out.json").read_text())["images"]) == 3
+    code, _, err = radmark("convert", tmp_path / "out.json", tmp_path / "converted.csv")
+    assert code == 0, err
 
 
 @pytest.mark.usefixtures("once")
@@ -139,6 +141,43 @@ def test_the_second_start_needs_no_scheme_and_finds_new_films(data: Path) -> Non
     assert said.startswith("4 radiographs for A")
     assert "left out: torn.png" in said
     assert (images / "radmark-project" / "annotations.sqlite").is_file()
+
+
+@pytest.mark.usefixtures("once")
+def test_a_start_without_its_table_keeps_millimetres_and_patients(data: Path, tmp_path: Path) -> None:
+    with (data / "annotations.csv").open(newline="") as file:
+        rows = [row | {"patient_id": f"P{i // 2}", "side": "left"} for i, row in enumerate(csv.DictReader(file))]
+    with (data / "annotations.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    images, out = data / "images", tmp_path / "out.csv"
+    assert "kept from" not in annotate(
+        data / "annotations.csv", "--films", images, "--spacing-mm", "0.2", "--reader", "A"
+    )
+    said = annotate(images, "--reader", "A")
+    assert "kept from an earlier start: patient of 3 films, side of 3 films, spacing of 3 films" in said
+    annotate(images, "--export", out)
+    study = read_dataset(out, images)
+    assert [film.patient for film, _ in study.rows] == ["P0", "P0", "P1"]
+    assert {film.side for film, _ in study.rows} == {"left"}
+    assert {(film.spacing.x_mm, film.spacing.source.value) for film, _ in study.rows if film.spacing} == {(0.2, "flag")}
+    # A later table that says otherwise is told, without a patient's name, and both are kept.
+    text = (data / "annotations.csv").read_text()
+    (data / "annotations.csv").write_text(text.replace("P0", "SECRET"))
+    said = annotate(data / "annotations.csv", "--films", images, "--spacing-mm", "0.3", "--reader", "A")
+    assert "the table names another patient than before; both are kept, the newer is used" in said
+    assert "the user says 0.3 x 0.3 mm per pixel, and said 0.2 x 0.2 mm per pixel before" in said
+    assert "SECRET" not in said
+    assert "P0" not in said
+
+
+@pytest.mark.usefixtures("once")
+def test_what_was_exported_as_json_goes_in_again(data: Path, tmp_path: Path) -> None:
+    annotate(data / "annotations.csv", "--images", data / "images", "--reader", "Dr A")
+    annotate(data / "images", "--export", tmp_path / "out.json")
+    words = (tmp_path / "out.json", "--films", data / "images", "--project", tmp_path / "other")
+    assert "landmarks of Dr A taken over" in annotate(*words, "--reader", "Judge")
 
 
 @pytest.mark.usefixtures("once")
@@ -187,7 +226,7 @@ def test_what_cannot_be_done_is_said(data: Path, tmp_path: Path) -> None:
             ((tmp_path / "nowhere", *scheme), "no such folder"),
             ((tmp_path / "empty", *scheme), "no image found"),
             ((images, *scheme, "--readers", tmp_path / "readers.toml"), "has no name"),
-            ((images, *scheme, "--order", "uncertainty"), "nobody knows the uncertainty"),
+            ((images, *scheme, "--order", "uncertainty"), "--order uncertainty needs a model"),
             ((images, *scheme, "--port", port), "cannot listen here"),
             ((images, *scheme, "--db", "oracle://x"), "cannot be used"),
             ((images, *scheme, "--reader", " "), "needs a name"),
@@ -240,7 +279,7 @@ def test_a_model_proposes_what_predict_writes(data: Path, tmp_path: Path, server
     made_up = checkpoint.Checkpoint(config, scheme, net.state_dict(), 0, 5, {})
     checkpoint.save(run / checkpoint.MODEL_FILE, made_up)
     assert radmark("predict", run, images, "--out", tmp_path / "predicted.csv")[0] == 0
-    predicted = {case.name: case.landmarks for case in read_dataset(tmp_path / "predicted.csv", images).cases}
+    predicted = {case.film.name: case.marks for case in read_dataset(tmp_path / "predicted.csv", images).rows}
     made = server(images, "--model", run, "--order", "uncertainty", "--reader", "A")
     client = session(made.start()["A"])
     assert client.get("/api/project").json()["model"].startswith("run ")
@@ -249,6 +288,8 @@ def test_a_model_proposes_what_predict_writes(data: Path, tmp_path: Path, server
         if all(image["uncertainty"] is not None for image in listed):
             break
         time.sleep(0.2)
+    else:
+        pytest.fail("the model did not come to an end")
     assert [i["uncertainty"] for i in listed] == sorted((i["uncertainty"] for i in listed), reverse=True)
     for image in listed:
         proposal = client.get(f"/api/images/{image['id']}/proposals").json()
@@ -256,9 +297,10 @@ def test_a_model_proposes_what_predict_writes(data: Path, tmp_path: Path, server
         for name, mark in proposal["landmarks"].items():
             np.testing.assert_allclose((mark["x"], mark["y"]), predicted[image["name"]][name], atol=1e-3)
         assert client.get(f"/api/images/{image['id']}").json()["landmarks"] == {}
-    name, mark = next(iter(proposal["landmarks"].items()))
+    last = listed[-1]["id"]
+    name, mark = next(iter(client.get(f"/api/images/{last}/proposals").json()["landmarks"].items()))
     body = event(name, mark["x"], mark["y"], how="accepted")
-    assert client.post(f"/api/images/{image['id']}/events", json=body).status_code == 200
+    assert client.post(f"/api/images/{last}/events", json=body).status_code == 200
     client.close()
     made.stop()
     assert "A: http" in made.log.read_text()

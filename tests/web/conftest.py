@@ -10,11 +10,11 @@ from starlette.testclient import TestClient
 from annotating import BASE, NAMES, Server, Serving, film
 from postgres import postgres as postgres
 from radmark.core import Scheme
-from radmark.web import store as store_module
+from radmark.web import schema
+from radmark.web.accounts import Account
 from radmark.web.app import Address, Annotator, create_app
 from radmark.web.films import Films
 from radmark.web.project import open_project
-from radmark.web.readers import Reader
 from radmark.web.store import Store
 
 
@@ -44,13 +44,13 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite does not wait for the disk: a hundred tests that ask other things would do little else."""
-    connected = store_module._sqlite_connected
+    connected = schema._sqlite_connected
 
     def hasty(connection: Any, record: object) -> None:
         connected(connection, record)
         connection.execute("PRAGMA synchronous = OFF")
 
-    monkeypatch.setattr(store_module, "_sqlite_connected", hasty)
+    monkeypatch.setattr(schema, "_sqlite_connected", hasty)
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def serve(images: Path, tmp_path: Path, without_waiting: None) -> Iterator[Calla
     del without_waiting
     stores: list[Store] = []
 
-    def start(*readers: Reader, **more: Any) -> Serving:
+    def start(*readers: Account, **more: Any) -> Serving:
         store = Store.at(tmp_path / "project" / "annotations.sqlite")
         stores.append(store)
         films = Films(images)
         scheme = Scheme.from_names(NAMES, "hips")
         proposer = more.pop("proposer", None)
-        who = readers or (Reader("A"),)
+        who = readers or (Account("A"),)
         made = proposer(store, films) if proposer else None
         project = open_project("films", scheme, store, films, who, proposer=made, **more)
         annotator = Annotator(project)

@@ -16,12 +16,19 @@ import pytest
 from PIL import Image
 
 from annotating import NAMES, Serving, event, film
-from radmark.core import Case, Dataset, Frame, InputError, Landmarks, Prediction, Radiograph, Scheme
-from radmark.io import read_dataset
+from dicom_files import film as dicom
+from radmark.core import Film, Frame, InputError, Marked, Marks, Scheme, SpacingSource, Study
+from radmark.core.marks import Model as ModelAuthor
+from radmark.core.marks import Origin
+from radmark.core.marks import Reader as Author
+from radmark.io import read_annotations, read_dataset, read_film, with_films, write_annotations
+from radmark.measure import examine
+from radmark.web.accounts import Account
 from radmark.web.app import Address, create_app
-from radmark.web.project import export_csv, import_dataset, keep_scheme, open_project
+from radmark.web.films import Films
+from radmark.web.project import EXPORTS, import_study, keep_scheme, open_project, study_of, told_films
 from radmark.web.proposals import Proposer
-from radmark.web.readers import Reader
+from radmark.web.store import Store
 
 Serve = Callable[..., Serving]
 
@@ -46,7 +53,7 @@ def said(response: Any, status: int) -> str:
 def test_the_documented_paths_are_those_there_are(serve: Serve) -> None:
     serving = serve()
     app: Any = create_app(serving.annotator, Address("127.0.0.1", 8000))
-    there = {(method, route.path) for route in app._app.routes if hasattr(route, "methods") for method in route.methods}
+    there = {(method, route.path) for route in app.app.routes if hasattr(route, "methods") for method in route.methods}
     text = (Path(__file__).parents[2] / "docs" / "annotate-api.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^## `(GET|POST) (/[^?`]*)", text, re.MULTILINE))
     told |= {("POST", path) for path in re.findall(r"^\| `(/api[^`]*)`", text, re.MULTILINE)} | {("GET", "/")}
@@ -54,7 +61,7 @@ def test_the_documented_paths_are_those_there_are(serve: Serve) -> None:
 
 
 def test_the_project_says_what_is_annotated_and_who_asks(serve: Serve) -> None:
-    serving = serve(Reader("A"), Reader("B", blind=True))
+    serving = serve(Account("A"), Account("B", blind=True))
     project = serving["A"].get("/api/project").json()
     assert [mark["name"] for mark in project["scheme"]["landmarks"]] == list(NAMES)
     assert project["scheme"]["pairs"] == [["hip_right", "hip_left"]]
@@ -216,7 +223,26 @@ def test_a_ball_of_known_diameter_gives_millimetres(serve: Serve) -> None:
     rim = [[20 + 8 * np.cos(a), 15 + 8 * np.sin(a)] for a in (0.1, 1.3, 2.9, 4.4, 5.5)]
     answer = client.post(path, json={"kind": "circle", "points": rim, "mm": 25.4}).json()
     assert answer["spacing"]["x_mm"] == pytest.approx(25.4 / 16)
+    assert answer["spacing"]["source"] == "known-ball"
     assert answer["residual_px"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_short_arc_of_a_ball_gives_the_diameter_that_measure_gives(serve: Serve) -> None:
+    """With noise on a quarter of the rim an algebraic fit and the geometric one differ: there is one fit for every door."""
+    client = serve()["A"]
+    path = f"/api/images/{ids(client)['film-1.png']}/calibration"
+    noise = np.random.default_rng(5).normal(0, 0.3, 12)
+    rim = [
+        [20 + (9 + r) * np.cos(a), 15 + (9 + r) * np.sin(a)]
+        for r, a in zip(noise, np.linspace(0, 1.6, 12), strict=True)
+    ]
+    answer = client.post(path, json={"kind": "circle", "points": rim, "mm": 25.4}).json()
+    names = [f"rim_{k}" for k in range(12)]
+    marks = Marks.present(Scheme.from_names(names), Frame(40, 30), np.array(rim), film="x")
+    film_ = Film("x", (40, 30)).stated(ball_mm=",".join([*names, "25.4"]))
+    spacing = examine(film_, marks).marks.frame.spacing
+    assert spacing is not None
+    assert answer["spacing"] == {"x_mm": spacing.x_mm, "y_mm": spacing.y_mm, "source": "known-ball"}
 
 
 @pytest.mark.parametrize(
@@ -264,13 +290,53 @@ def test_measurements_come_from_the_stored_points(serve: Serve) -> None:
     leg = next(m for m in answer["measurements"] if m["key"] == "leg_length_discrepancy")
     # The left lesser trochanter is 3 px further below the teardrops: 6 mm, negative where the left leg is the longer.
     assert (leg["value"], leg["unit"], leg["mm_from"]) == (pytest.approx(-6.0), "mm", "known-distance")
+    assert leg["usable"] == "yes"
+    assert {f["code"] for f in leg["findings"]} >= {"orientation_unknown"}  # a PNG does not say how it lies
+    assert leg["flags"] == [f["words"] for f in leg["findings"]]
+    assert all(set(f) == {"code", "severity", "words", "about"} for f in [*leg["findings"], *answer["findings"]])
+    # What this reader states is a fact of the user's: it answers the question, and turns the sides round where it says so.
+    stated = client.get(f"/api/images/{image}/measurements?display=mirrored").json()
+    other = next(m for m in stated["measurements"] if m["key"] == "leg_length_discrepancy")
+    assert other["value"] is None or other["usable"] == "no"  # right and left now look exchanged
+    assert "orientation_unknown" not in {f["code"] for f in stated["findings"]}
+
+
+def test_the_page_measures_what_measure_measures(serve: Serve, images: Path) -> None:
+    """A DICOM film that lies the other way round and says so: values, units and findings, result by result."""
+    names = ("teardrop_right", "teardrop_left", "lesser_trochanter_right", "lesser_trochanter_left")
+    dicom(images / "a.dcm", PixelSpacing=[0.2, 0.2], PatientOrientation=["R", "F"])
+    serving = serve()
+    keep_scheme(serving.project.store, Scheme.from_names((*NAMES, *names)))
+    serving.annotator.project = dataclasses.replace(serving.project, scheme=Scheme.from_names((*NAMES, *names)))
+    client = serving["A"]
+    image = ids(client)["a.dcm"]
+    film_ = read_film(images / "a.dcm")
+    assert film_.size is not None
+    w, h = film_.size
+    places = np.array([(0.8, 0.3), (0.2, 0.3), (0.8, 0.6), (0.2, 0.7)]) * [w - 1, h - 1]  # the right on the right
+    for name, (x, y) in zip(names, places.tolist(), strict=True):
+        assert client.post(f"/api/images/{image}/events", json=event(name, x, y)).status_code == 200
+    assert client.get(f"/api/images/{image}").json()["display"] == "mirrored"
+    found = client.get(f"/api/images/{image}/measurements").json()["measurements"]
+    marks = Marks.of(
+        Scheme.from_names((*NAMES, *names)), film_.frame, dict(zip(names, map(tuple, places), strict=True))
+    )
+    expected = examine(film_, marks).results
+    assert sum(r.value is not None for r in expected) > 0
+    assert [
+        (m["key"], m["side"], m["value"], m["unit"], m["usable"], [f["code"] for f in m["findings"]]) for m in found
+    ] == [(r.key, r.side, r.value, r.unit, r.usable, [f.code for f in r.findings]) for r in expected]
+    overruled = client.get(f"/api/images/{image}/measurements?display=standard").json()
+    (contradicted,) = [f for f in overruled["findings"] if f["code"] == "display_contradicted"]
+    assert "the user says standard" in contradicted["words"]
+    assert "the header says mirrored" in contradicted["words"]
 
 
 # ---------------------------------------------------------------------------------------------- several readers
 
 
 def test_readers_do_not_see_each_others_points(serve: Serve) -> None:
-    serving = serve(Reader("A"), Reader("B", blind=True), Reader("C", images=("film-2*",)))
+    serving = serve(Account("A"), Account("B", blind=True), Account("C", images=("film-2*",)))
     image = ids(serving["A"])["film-1.png"]
     serving["A"].post(f"/api/images/{image}/events", json=event())
     assert serving["B"].get(f"/api/images/{image}").json()["landmarks"] == {}
@@ -287,7 +353,7 @@ def test_readers_do_not_see_each_others_points(serve: Serve) -> None:
 
 
 def test_a_second_reading_is_an_image_of_its_own_without_the_first_points(serve: Serve) -> None:
-    serving = serve(Reader("A", second_share=1.0, second_after_days=0.0))
+    serving = serve(Account("A", second_share=1.0, second_after_days=0.0))
     client = serving["A"]
     image = ids(client)["film-1.png"]
     client.post(f"/api/images/{image}/events", json=event())
@@ -299,12 +365,12 @@ def test_a_second_reading_is_an_image_of_its_own_without_the_first_points(serve:
     assert (shown["landmarks"], shown["reading"], shown["previous"]) == ({}, 2, image)
     assert client.post(f"/api/images/{second}/events", json=event(x=5.0)).json()["version"] == 1
     rows = list(csv.DictReader(io.StringIO(client.get("/api/export").text)))
-    assert [(r["reader"], r["sacrum_x"]) for r in rows] == [("A", "3.25"), ("A (reading 2)", "5.0")]
+    assert [(r["reader"], r["session"], float(r["sacrum_x"])) for r in rows] == [("A", "", 3.25), ("A", "2", 5.0)]
 
 
 def test_an_adjudicator_sees_all_readings_with_their_consensus(serve: Serve) -> None:
-    readers = [Reader(name) for name in ("A", "B", "C", "D")]
-    serving = serve(*readers, Reader("Z", role="adjudicator"))
+    readers = [Account(name) for name in ("A", "B", "C", "D")]
+    serving = serve(*readers, Account("Z", role="adjudicator"))
     image = ids(serving["A"])["film-1.png"]
     for name, (x, y) in {"A": (10, 10), "B": (12, 10), "C": (11, 12), "D": (35, 10)}.items():
         serving[name].post(f"/api/images/{image}/events", json=event(x=x, y=y))
@@ -326,7 +392,7 @@ def test_an_adjudicator_sees_all_readings_with_their_consensus(serve: Serve) -> 
     rows = list(csv.DictReader(io.StringIO(serving["Z"].get("/api/export").text)))
     assert [r["reader"] for r in rows] == ["A", "B", "C", "D", "Z"]
     only = list(csv.DictReader(io.StringIO(serving["Z"].get("/api/export?reader=D").text)))
-    assert [r["sacrum_x"] for r in only] == ["35.0"]
+    assert [float(r["sacrum_x"]) for r in only] == [35.0]
 
 
 def test_time_is_told_apart_with_and_without_proposals(serve: Serve) -> None:
@@ -347,7 +413,7 @@ def test_time_is_told_apart_with_and_without_proposals(serve: Serve) -> None:
 
 
 def test_the_export_is_read_by_what_train_reads_with(serve: Serve, images: Path, tmp_path: Path) -> None:
-    serving = serve(Reader("A"), Reader("B"))
+    serving = serve(Account("A"), Account("B"))
     client = serving["A"]
     said(client.get("/api/export"), 404)
     image = ids(client)["film-10.png"]
@@ -360,18 +426,20 @@ def test_the_export_is_read_by_what_train_reads_with(serve: Serve, images: Path,
     assert answer.headers["content-type"].startswith("text/csv")
     assert "attachment" in answer.headers["content-disposition"]
     (tmp_path / "out.csv").write_bytes(answer.content)
-    dataset = read_dataset(tmp_path / "out.csv", images)
-    (case,) = dataset.cases
-    assert dataset.reader == "A"
-    assert case.name == "film-10.png"
-    assert case.landmarks.points[:2].tolist() == [[0.1, 29.25], [7, 8]]
-    assert case.landmarks.states.tolist() == [0, 1, 2]
-    assert case.landmarks.frame.spacing is not None
-    assert case.landmarks.frame.spacing.x_mm == pytest.approx(1 / 3)
+    study = read_dataset(tmp_path / "out.csv", images)
+    ((film_, marks),) = study.rows
+    assert study.reader == "A"
+    assert film_.name == "film-10.png"
+    assert marks.points[:2].tolist() == [[0.1, 29.25], [7, 8]]
+    assert marks.states.tolist() == [0, 1, 2]
+    assert film_.spacing is not None
+    assert film_.spacing.x_mm == pytest.approx(1 / 3)
+    assert film_.spacing.source is SpacingSource.KNOWN_DISTANCE
+    assert film_.attributes["comment"] == 'says "a, b"\nand more'
     serving["B"].post(f"/api/images/{image}/events", json=event("hip_right", 1, 1))
-    (tmp_path / "both.csv").write_text(export_csv(serving.project, None), encoding="utf-8")
-    assert read_dataset(tmp_path / "both.csv", images, reader="B").cases[0].landmarks["hip_right"].tolist() == [1, 1]
-    told = json.loads(client.get("/api/export?format=json").text)["readings"][0]
+    (tmp_path / "both.csv").write_text(str(EXPORTS["csv"].write(serving.project, None)), encoding="utf-8")
+    assert read_dataset(tmp_path / "both.csv", images, reader="B").rows[0].marks["hip_right"].tolist() == [1, 1]
+    told = json.loads(client.get("/api/export?format=json").text)["images"][0]
     assert told["landmarks"]["sacrum"]["state"] == "absent"
     assert set(told["landmarks"]) == set(NAMES)
     assert "agreement" not in client.get("/api/project").json()["formats"]
@@ -379,7 +447,7 @@ def test_the_export_is_read_by_what_train_reads_with(serve: Serve, images: Path,
 
 
 def test_other_formats_hold_what_was_marked_where_they_count_from(serve: Serve) -> None:
-    serving = serve(Reader("A"))
+    serving = serve(Account("A"))
     client = serving["A"]
     image = ids(client)["film-10.png"]
     client.post(f"/api/images/{image}/events", json=event("hip_right", 7.5, 8.25))
@@ -393,7 +461,7 @@ def test_other_formats_hold_what_was_marked_where_they_count_from(serve: Serve) 
 
 
 def test_an_adjudicator_gets_the_agreement_of_the_readers_as_a_page(serve: Serve) -> None:
-    serving = serve(Reader("A"), Reader("B"), Reader("Chief", role="adjudicator"))
+    serving = serve(Account("A"), Account("B"), Account("Chief", role="adjudicator"))
     for reader, x in (("A", 10.0), ("B", 13.0)):
         client = serving[reader]
         for image in ids(client).values():
@@ -404,18 +472,20 @@ def test_an_adjudicator_gets_the_agreement_of_the_readers_as_a_page(serve: Serve
     said(client.get("/api/export?format=docx"), 422)
 
 
-def dataset_of(images: Path, points: list[list[float]]) -> Dataset:
+def study_with(images: Path, points: list[list[float]], **more: Any) -> Study:
+    """A table of one film."""
     scheme = Scheme.from_names(NAMES, "hips")
-    marks = Landmarks.present(scheme, Frame(40, 30), np.array(points))
-    return Dataset(scheme, (Case("film-1.png", images / "film-1.png", marks, "P1"),))
+    film_ = Film("film-1.png", (40, 30), path=images / "film-1.png")
+    marks = Marks.present(scheme, Frame(40, 30), np.array(points), film="film-1.png", **more)
+    return Study(scheme, (Marked(film_, marks),))
 
 
 def test_a_table_is_taken_over_once_and_what_was_changed_here_stays(serve: Serve, images: Path) -> None:
     serving = serve()
     project, client = serving.project, serving["A"]
-    table = dataset_of(images, [[1, 2], [3, 4], [np.nan, np.nan]])
-    assert import_dataset(project, "A", table, images) == (2, 0)
-    assert import_dataset(project, "A", table, images) == (0, 0)
+    table = study_with(images, [[1, 2], [3, 4], [np.nan, np.nan]])
+    assert import_study(project, table, images, "A") == {"A": (2, 0)}
+    assert import_study(project, table, images, "A") == {"A": (0, 0)}
     image = ids(client)["film-1.png"]
     marks = client.get(f"/api/images/{image}").json()["landmarks"]
     assert {n: (m["x"], m["y"], m["how"]) for n, m in marks.items()} == {
@@ -423,16 +493,70 @@ def test_a_table_is_taken_over_once_and_what_was_changed_here_stays(serve: Serve
         "hip_left": (3, 4, "imported"),
     }
     client.post(f"/api/images/{image}/events", json=event("hip_right", 9, 9, base_version=1, how="moved"))
-    assert import_dataset(project, "A", table, images) == (0, 0)
-    assert import_dataset(project, "A", dataset_of(images, [[5, 5], [3, 4], [6, 7]]), images) == (1, 1)
+    assert import_study(project, table, images, "A") == {"A": (0, 0)}
+    assert import_study(project, study_with(images, [[5, 5], [3, 4], [6, 7]]), images, "A") == {"A": (1, 1)}
     assert client.get(f"/api/images/{image}").json()["landmarks"]["hip_right"]["x"] == 9
 
 
 def test_a_reader_of_the_table_who_is_not_here_is_kept_for_the_adjudicator(serve: Serve, images: Path) -> None:
-    serving = serve(Reader("Z", role="adjudicator"))
-    import_dataset(serving.project, "Dr Old", dataset_of(images, [[1, 2], [3, 4], [5, 6]]), images)
+    serving = serve(Account("Z", role="adjudicator"))
+    table = study_with(images, [[1, 2], [3, 4], [5, 6]], author=Author("Dr Old"))
+    import_study(serving.project, table, images, "Z")
     found = serving["Z"].get(f"/api/readings/{ids(serving['Z'])['film-1.png']}").json()
     assert [reader["reader"] for reader in found["readers"]] == ["Dr Old"]
+
+
+def test_a_second_reading_in_a_table_is_the_readers_second_here(serve: Serve, images: Path) -> None:
+    serving = serve(Account("A", second_share=1.0, second_after_days=0.0))
+    again = study_with(images, [[1, 2], [3, 4], [5, 6]], author=Author("A", "2"))
+    assert import_study(serving.project, again, images, "A") == {"A": (3, 0)}
+    assert ids(serving["A"]) == ids(serving["A"], state="untouched")  # the first is still to be read, and blind to it
+    ((_, marks),) = study_of(serving.project, "A").rows
+    assert marks.author == Author("A", "2")
+
+
+def test_how_a_mark_came_to_be_goes_in_and_comes_out(serve: Serve, images: Path, tmp_path: Path) -> None:
+    project = serve().project
+    points = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    origins = (Origin.PLACED, Origin.ACCEPTED, Origin.MOVED)
+    import_study(project, study_with(images, points, author=Author("A"), origins=origins), images, "A")
+    import_study(project, study_with(images, points, author=ModelAuthor("0" * 64)), images, "B")
+    for form in ("csv", "json", "long"):
+        (tmp_path / f"out.{form}").write_text(str(EXPORTS[form].write(project, None)), encoding="utf-8")
+        one, other = read_annotations(tmp_path / f"out.{form}").rows
+        assert [one.marks.mark(name).origin for name in NAMES] == list(origins)
+        assert [other.marks.mark(name).origin for name in NAMES] == [Origin.PREDICTED] * 3
+
+
+def test_a_point_beside_the_film_is_not_taken_over(serve: Serve, images: Path) -> None:
+    project = serve().project
+    with pytest.raises(InputError, match="hip_left lies outside the image, which is 40 wide and 30 high"):
+        import_study(project, study_with(images, [[1, 2], [39.6, 4], [5, 6]]), images, "A")
+    assert project.store.event_ids() == set()
+
+
+def test_a_calibration_goes_out_and_comes_back_as_its_readers_own(serve: Serve, images: Path, tmp_path: Path) -> None:
+    serving = serve(Account("A"), Account("B"))
+    image = ids(serving["A"])["film-1.png"]
+    for reader in "AB":
+        serving[reader].post(f"/api/images/{image}/events", json=event())
+    rim = [[20 + 8 * np.cos(a), 15 + 8 * np.sin(a)] for a in (0.1, 1.3, 2.9, 4.4, 5.5)]
+    serving["A"].post(f"/api/images/{image}/calibration", json={"kind": "circle", "points": rim, "mm": 25.4})
+    scheme = serving.project.scheme
+    for form in ("csv", "json"):
+        write_annotations(tmp_path / f"out.{form}", study_of(serving.project, None))
+        study = with_films(read_annotations(tmp_path / f"out.{form}"), images)
+        told = told_films(study, images)
+        assert told["film-1.png"].spacing is None  # nobody else answers for it
+        store = Store.at(tmp_path / form / "annotations.sqlite")
+        for _ in range(2):
+            project = open_project("films", scheme, store, Films(images, told), [Account("A"), Account("B")])
+            import_study(project, study, images, "A")
+        spacing = store.readings_by("A")["film-1.png", 1].film.spacing
+        assert spacing is not None
+        assert (spacing.source, spacing.x_mm) == (SpacingSource.KNOWN_BALL, pytest.approx(25.4 / 16))
+        assert store.readings_by("B")["film-1.png", 1].film.spacing is None
+        store.close()
 
 
 def test_a_project_grows_landmarks_and_loses_none(serve: Serve) -> None:
@@ -465,7 +589,8 @@ class Model:
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+    def __call__(self, film: Film) -> Marks:
+        name = film.name
         self.gate.wait(timeout=10)
         self.asked.append(name)
         if name == "film-10.png":
@@ -473,8 +598,8 @@ class Model:
         scheme = Scheme.from_names((*NAMES, "of another model"), "hips")
         points = np.array([[10.5, 11.25], [20.0, 21.0], [np.nan, np.nan], [1, 1]])
         states = np.array([0, 0, 2, 0], np.int8)
-        marks = Landmarks(scheme, radiograph.frame, points, states)
-        return Prediction(name, marks, np.full(4, self.confidence.get(name, 0.75)))
+        sure = np.full(4, self.confidence.get(name, 0.75))
+        return Marks(scheme, film.frame, points, states, name, ModelAuthor("", "net 1"), confidence=sure)
 
 
 @pytest.fixture
@@ -482,7 +607,7 @@ def model() -> Model:
     return Model()
 
 
-def with_model(serve: Serve, model: Model, *readers: Reader) -> Serving:
+def with_model(serve: Serve, model: Model, *readers: Account) -> Serving:
     return serve(*readers, proposer=lambda store, films: Proposer("net 1", model, store, films))
 
 
@@ -545,7 +670,7 @@ def test_only_the_proposed_point_can_be_accepted(serve: Serve, model: Model) -> 
 
 
 def test_who_reads_blind_gets_no_proposal_and_no_uncertainty(serve: Serve, model: Model) -> None:
-    serving = with_model(serve, model, Reader("A"), Reader("B", blind=True, proposals=False))
+    serving = with_model(serve, model, Account("A"), Account("B", blind=True, proposals=False))
     image = ids(serving["A"])["film-1.png"]
     ready(serving["A"], image)
     assert serving["A"].get(f"/api/images/{image}").json()["uncertainty"] == 0.25
@@ -575,6 +700,8 @@ def test_a_model_that_fails_on_a_film_says_so_and_goes_on(serve: Serve, model: M
         if answer.status_code != 200:
             break
         time.sleep(0.02)
+    else:
+        pytest.fail("the model did not come to an end")
     assert said(answer, 422) == "the model failed on this image (ValueError)"
     assert ready(client, ids(client)["film-1.png"])["status"] == "ready"
 

@@ -10,16 +10,17 @@ from PIL import Image
 
 from annotating import film
 from dicom_files import film as dicom
-from radmark.core import Frame, InputError, Spacing, SpacingSource
-from radmark.io import read_image
+from radmark.core import Film, Frame, InputError, Spacing, SpacingSource
+from radmark.core.facts import FactSource, fact
+from radmark.io import read_film
 from radmark.web.films import Films, matching, natural
 
 
 def test_films_come_in_the_order_a_person_counts(images: Path) -> None:
     found, left_out = Films(images).scan({})
-    assert [f.name for f in found] == ["film-1.png", "film-2.png", "film-10.png"]
+    assert [f.film.name for f in found] == ["film-1.png", "film-2.png", "film-10.png"]
     assert left_out == []
-    assert {(f.frame.width, f.frame.height) for f in found} == {(40, 30)}
+    assert {f.film.size for f in found} == {(40, 30)}
 
 
 def test_natural_order_takes_digits_as_numbers() -> None:
@@ -33,13 +34,18 @@ def test_sub_folders_count_and_hidden_ones_and_the_project_do_not(images: Path) 
         path.parent.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(path, np.zeros((3, 4), np.uint16)) if path.suffix == ".tiff" else film(path)
     (images / "notes.txt").write_text("no image")
-    assert [f.name for f in Films(images).scan({})[0]] == ["film-1.png", "film-2.png", "film-10.png", "sub/deep/x.tiff"]
+    assert [f.film.name for f in Films(images).scan({})[0]] == [
+        "film-1.png",
+        "film-2.png",
+        "film-10.png",
+        "sub/deep/x.tiff",
+    ]
 
 
 def test_a_broken_file_is_left_out_with_the_reason(images: Path) -> None:
     (images / "film-2.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     found, left_out = Films(images).scan({})
-    assert [f.name for f in found] == ["film-1.png", "film-10.png"]
+    assert [f.film.name for f in found] == ["film-1.png", "film-10.png"]
     assert [left.name for left in left_out] == ["film-2.png"]
     assert "damaged or cut off" in left_out[0].problem
 
@@ -53,7 +59,7 @@ def test_a_decompression_bomb_is_left_out_before_a_pixel_is_decoded(images: Path
     (images / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bomb)
     films = Films(images)
     found, left_out = films.scan({})
-    assert "bomb.png" not in [f.name for f in found]
+    assert "bomb.png" not in [f.film.name for f in found]
     assert "more than 89478485 pixels" in left_out[0].problem
     with pytest.raises(InputError, match="more than 89478485 pixels"):
         films.open("bomb.png")
@@ -61,16 +67,16 @@ def test_a_decompression_bomb_is_left_out_before_a_pixel_is_decoded(images: Path
 
 def test_only_headers_of_changed_files_are_read_again(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     films = Films(images)
-    known = {f.name: f for f in films.scan({})[0]}
+    known = {f.film.name: f for f in films.scan({})[0]}
     film(images / "film-2.png", 41, 30)
     read: list[str] = []
     from radmark.web import films as module
 
-    size = module.read_size
-    monkeypatch.setattr(module, "read_size", lambda path: read.append(path.name) or size(path))
+    opened = module.open_film
+    monkeypatch.setattr(module, "open_film", lambda path, **more: read.append(path.name) or opened(path, **more))
     found, _ = films.scan(known)
     assert read == ["film-2.png"]
-    assert [f.frame.width for f in found] == [40, 41, 40]
+    assert [f.film.frame.width for f in found] == [40, 41, 40]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_a_link_out_of_the_folder_is_not_followed(images: Path) -> None:
     (images / "loop.png").symlink_to(images / "loop.png")
     films = Films(images)
     found, left_out = films.scan({})
-    assert [f.name for f in found] == ["film-1.png", "film-2.png", "film-10.png", "inside.png"]
+    assert [f.film.name for f in found] == ["film-1.png", "film-2.png", "film-10.png", "inside.png"]
     assert [left.name for left in left_out] == ["link.png", "loop.png"]
     for name in ("link.png", "folder/secret.png"):
         with pytest.raises(InputError, match="outside the folder"):
@@ -120,7 +126,7 @@ def test_pixels_are_the_files_at_full_depth(images: Path) -> None:
     np.testing.assert_array_equal(picture.values, np.asarray(Image.open(images / "film-1.png")))
     assert picture.values.dtype == np.dtype("<u2")
     assert picture.bits == 16
-    assert picture.radiograph.pixel_hash == read_image(images / "film-1.png").pixel_hash
+    assert picture.film.pixel_hash == read_film(images / "film-1.png").pixel_hash
 
 
 def test_eight_bit_values_stay_what_they_are(images: Path) -> None:
@@ -158,33 +164,50 @@ def test_the_window_leaves_out_a_few_burnt_pixels(images: Path) -> None:
 
 def test_a_changed_file_is_read_anew(images: Path) -> None:
     films = Films(images)
-    before = films.open("film-1.png").radiograph.pixel_hash
-    assert films.open("film-1.png").radiograph.pixel_hash == before
+    before = films.open("film-1.png").film.pixel_hash
+    assert films.open("film-1.png").film.pixel_hash == before
     film(images / "film-1.png", seed=99)
     os.utime(images / "film-1.png", ns=(1, 1))
-    assert films.open("film-1.png").radiograph.pixel_hash != before
+    assert films.open("film-1.png").film.pixel_hash != before
+
+
+def told(name: str, spacing: Spacing | None = None, **facts: str) -> dict[str, Film]:
+    """What a table says of one film."""
+    return {name: Film(name, spacing=spacing, facts=tuple(fact(k, v, FactSource.TABLE) for k, v in facts.items()))}
 
 
 def test_millimetres_come_from_the_flag_then_the_table_then_the_file(images: Path) -> None:
     dicom(images / "a.dcm", PixelSpacing=[0.2, 0.21])
     flag, table = (Spacing(v, v, source) for v, source in ((1, SpacingSource.FLAG), (2, SpacingSource.TABLE)))
-    (own,) = Films(images, {"a.dcm": (None, None)}).scan({})[0]
-    assert own.frame.spacing is not None
-    assert (own.frame.spacing.x_mm, own.frame.spacing.y_mm) == (0.21, 0.2)
-    (stated,) = Films(images, {"a.dcm": (table, "P1")}).scan({})[0]
-    assert (stated.frame.spacing, stated.patient) == (table, "P1")
-    (told,) = Films(images, {"a.dcm": (table, None)}, flag).scan({})[0]
-    assert told.frame.spacing == flag
+    (own,) = Films(images, told("a.dcm")).scan({})[0]
+    assert own.film.spacing is not None
+    assert (own.film.spacing.x_mm, own.film.spacing.y_mm) == (0.21, 0.2)
+    (stated,) = Films(images, told("a.dcm", table, patient="P1")).scan({})[0]
+    assert (stated.film.spacing, stated.film.patient) == (table, "P1")
+    (by_flag,) = Films(images, told("a.dcm", table), flag).scan({})[0]
+    assert by_flag.film.spacing == flag
     # What a flag said once does not stick to the file.
-    (again,) = Films(images, {"a.dcm": (None, None)}).scan({"a.dcm": told})[0]
-    assert again == own
+    (again,) = Films(images, told("a.dcm")).scan({"a.dcm": by_flag})[0]
+    assert (again.film.spacing, again.film.file_spacing) == (own.film.spacing, own.film.spacing)
+    assert again.stamp == own.stamp
+
+
+def test_a_film_says_what_its_header_says_and_what_the_table_says_beside_it(images: Path) -> None:
+    dicom(images / "a.dcm", PatientOrientation=["R", "F"], Laterality="L")
+    (found,) = Films(images, told("a.dcm", display="standard", patient="P1")).scan({})[0]
+    assert found.film.text("side") == "left"
+    assert found.film.text("display") == "standard"
+    assert [f.code for f in found.film.findings] == ["display_contradicted"]
+    (again,) = Films(images, told("a.dcm")).scan({"a.dcm": found})[0]
+    assert again.film.text("display") == "mirrored"
+    assert again.film.patient is None
 
 
 def test_only_named_films_are_there(images: Path) -> None:
-    found, left_out = Films(images, {"film-2.png": (None, None), "gone.png": (None, None)}).scan({})
-    assert [f.name for f in found] == ["film-2.png"]
+    found, left_out = Films(images, told("film-2.png") | told("gone.png")).scan({})
+    assert [f.film.name for f in found] == ["film-2.png"]
     assert [(left.name, left.problem) for left in left_out] == [("gone.png", "there is no such image any more")]
-    assert found[0].frame == Frame(40, 30)
+    assert found[0].film.frame == Frame(40, 30)
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

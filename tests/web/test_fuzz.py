@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import hypothesis
+import hypothesis.strategies as st
 import pytest
 import schemathesis
 
 from annotating import NAMES, Server, session
 from postgres import Postgres
 from radmark.core import Scheme
+from radmark.web.accounts import Account
 from radmark.web.app import Address, Annotator, create_app
 from radmark.web.films import Films
 from radmark.web.project import open_project
-from radmark.web.readers import Reader
 from radmark.web.store import Store
+
+EVERY = cast("list[hypothesis.HealthCheck]", list(hypothesis.HealthCheck))
 
 
 @pytest.mark.slow
@@ -37,9 +40,9 @@ def test_no_request_makes_the_server_fail(
     ids = [image["id"] for image in client.get("/api/images").json()["images"]]
 
     other = Store.at(tmp_path / "other" / "s.sqlite")
-    project = open_project("x", Scheme.from_names(NAMES), other, Films(images), [Reader("A")])
+    project = open_project("x", Scheme.from_names(NAMES), other, Films(images), [Account("A")])
     app: Any = create_app(Annotator(project), Address("127.0.0.1", 8000))
-    schema: Any = schemathesis.openapi.from_dict(app._app.openapi())
+    schema: Any = schemathesis.openapi.from_dict(app.app.openapi())
     other.close()
     asked = 0
     for result in schema.get_all_operations():
@@ -47,8 +50,8 @@ def test_no_request_makes_the_server_fail(
         if operation.path in ("/", "/api/logout"):
             continue
 
-        @hypothesis.settings(max_examples=12, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-        @hypothesis.given(case=operation.as_strategy(), known=hypothesis.strategies.sampled_from([*ids, None]))
+        @hypothesis.settings(max_examples=12, deadline=None, suppress_health_check=EVERY)
+        @hypothesis.given(case=operation.as_strategy(), known=st.sampled_from([*ids, None]))
         def ask(case: Any, known: str | None) -> None:
             nonlocal asked
             asked += 1

@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 from annotating import BASE, Serving, event
 from radmark.web import app as app_module
 from radmark.web import guard
-from radmark.web import store as store_module
+from radmark.web import reading as reading_module
+from radmark.web.accounts import Account
 from radmark.web.app import Address, Annotator, create_app
-from radmark.web.readers import Reader
 
 Serve = Callable[..., Serving]
 
@@ -71,7 +71,7 @@ def test_a_session_outlives_the_server_and_not_its_reader(serve: Serve) -> None:
     client = stranger(again)
     client.cookies.update(cookies)
     assert client.get("/api/project").status_code == 200
-    other = stranger(serve(Reader("B")))
+    other = stranger(serve(Account("B")))
     other.cookies.update(cookies)
     assert other.get("/api/project").status_code == 401
 
@@ -82,7 +82,7 @@ def test_a_session_that_has_ended_is_noticed_while_the_server_runs(
     client = serve()["A"]
     assert client.get("/api/project").status_code == 200
     monkeypatch.setattr(app_module, "_REMEMBER_S", -1.0)
-    monkeypatch.setattr(store_module, "now", lambda: "2999-01-01T00:00:00.000000Z")
+    monkeypatch.setattr(reading_module, "now", lambda: "2999-01-01T00:00:00.000000Z")
     assert client.get("/api/project").status_code == 401
 
 
@@ -165,7 +165,7 @@ def test_a_body_that_is_too_large_is_refused_whatever_it_says_of_its_length(serv
 def test_a_script_gone_wild_is_slowed_down_and_others_are_not(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BURST", 5.0)
     monkeypatch.setattr(guard, "EVENTS_PER_SECOND", 0.1)
-    serving = serve(Reader("A"), Reader("B"))
+    serving = serve(Account("A"), Account("B"))
     path = f"/api/images/{first(serving['A'])}/comment"
     answers = [serving["A"].post(path, json={"text": str(i)}) for i in range(7)]
     assert [a.status_code for a in answers] == [200] * 5 + [429] * 2

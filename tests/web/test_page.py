@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,14 +28,16 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from browser import ARGUMENTS, CHROMIUM, Server, Watched, chromium, need_chromium, serving, until
+from dicom_files import film as dicom
 from radmark import phantom
-from radmark.core import Landmarks, Prediction, Radiograph
+from radmark.core import Film, Marks
+from radmark.core.marks import Model
 from radmark.io import read_scheme, shipped_schemes
+from radmark.web.accounts import Account
 from radmark.web.app import Address, Annotator, create_app
 from radmark.web.films import Films
 from radmark.web.project import open_project
 from radmark.web.proposals import Predict, Proposer
-from radmark.web.readers import Reader
 from radmark.web.store import Store
 
 pytestmark = pytest.mark.slow
@@ -160,7 +162,7 @@ def spots(watched: Watched, ratio: float) -> list[tuple[float, float]]:
     gray = np.where(np.ptp(shot, axis=2) == 0, shot[..., 0], 0)  # words and marks on the film are coloured
     gray[: round(60 * ratio)] = 0
     gray[-round(70 * ratio) :] = 0
-    found, n = ndimage.label(gray > 10, structure=np.ones((3, 3)))
+    found, n = cast("tuple[np.ndarray, int]", ndimage.label(gray > 10, structure=np.ones((3, 3))))
     centres = ndimage.center_of_mass(gray, found, range(1, n + 1))
     return [(x + 0.5 + left, y + 0.5 + top) for y, x in centres]
 
@@ -598,7 +600,7 @@ def proposing(images: Path, folder: Path, predict: Predict) -> Iterator[Server]:
     films = Films(images)
     proposer = Proposer("run test", predict, store, films)
     scheme = read_scheme(KIND)
-    annotator = Annotator(open_project("knees", scheme, store, films, (Reader("A"),), proposer=proposer))
+    annotator = Annotator(open_project("knees", scheme, store, films, (Account("A"),), proposer=proposer))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = Address("127.0.0.1", listening.getsockname()[1])
         config = uvicorn.Config(create_app(annotator, address), lifespan="off", log_level="warning", access_log=False)
@@ -619,8 +621,9 @@ def test_a_proposal_is_nobodys_until_it_is_accepted_and_a_dragged_one_is_moved(
     scheme = read_scheme(KIND)
     offered = phantoms[1][0].points + np.array([7.125, -3.0625])
 
-    def predict(name: str, radiograph: Radiograph) -> Prediction:
-        return Prediction(name, Landmarks.present(scheme, radiograph.frame, offered), np.linspace(0.9, 0.2, len(NAMES)))
+    def predict(film: Film) -> Marks:
+        sure = np.linspace(0.9, 0.2, len(NAMES))
+        return Marks.present(scheme, film.frame, offered, film=film.name, author=Model(""), confidence=sure)
 
     with proposing(phantoms[0], tmp_path, predict) as server:
         watched = visit(browser, server)
@@ -711,6 +714,32 @@ def test_a_side_that_is_the_other_one_is_said_while_placing(browser: Any, tmp_pa
         page.keyboard.press("u")
         page.mouse.click(middle + 100, box["y"] + 300)
         assert page.locator("#side-warning").is_hidden()
+        watched.clean()
+
+
+def test_how_a_film_lies_is_said_by_the_film_or_by_the_reader_and_never_by_default(
+    browser: Any, tmp_path: Path
+) -> None:
+    write_gray(tmp_path / "films" / "a.png", np.zeros((300, 300), dtype=np.uint16))
+    dicom(tmp_path / "films" / "b.dcm", np.zeros((300, 300), np.uint16), bits=16, PatientOrientation=["R", "F"])
+    with serving(
+        tmp_path / "films", "--scheme", "pelvis-radiograph", "--reader", "A", "--project", tmp_path / "p"
+    ) as server:
+        watched = visit(browser, server)
+        page = watched.page
+        assert "orientation unknown" in page.inner_text("#film-flags")
+        assert page.input_value("#display") == ""
+        with page.expect_request("**/measurements*") as asked:
+            page.select_option("#display", "standard")
+        assert "display=standard" in asked.value.url
+        assert "orientation unknown" not in page.inner_text("#film-flags")
+        with page.expect_request("**/measurements*") as asked:
+            page.keyboard.press("PageDown")
+        watched.opened("b.dcm")
+        assert "display" not in asked.value.url  # the film says it itself
+        assert (page.input_value("#display"), page.is_disabled("#display")) == ("mirrored", True)
+        assert page.inner_text("#side-left") == "L"
+        assert "right is on the right of the picture" in page.inner_text("#film-flags")
         watched.clean()
 
 

@@ -8,13 +8,28 @@ import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
-from radmark.core import Frame, InputError, Spacing, SpacingSource
-from radmark.core.landmarks import State
-from radmark.web.store import Change, Conflict, Film, Item, Store, Stored, StoreUnavailable
+from radmark.core import Film, InputError, Spacing, SpacingSource
+from radmark.core.facts import FactSource, fact
+from radmark.core.marks import Origin, State
+from radmark.web.rows import Change, Conflict, FilmRow, Item, Restated, Stored
+from radmark.web.schema import SCHEMA_VERSION
+from radmark.web.store import Store, StoreUnavailable
 
-A = Film("a.png", "1", Frame(40, 30))
-B = Film("b.png", "1", Frame(40, 30, Spacing(0.1, 0.2, SpacingSource.TABLE)), "patient 7")
+OF_TABLE = Spacing(0.1, 0.2, SpacingSource.TABLE)
+
+
+def row(name: str, stamp: str = "1", size: tuple[int, int] = (40, 30), **more: Any) -> FilmRow:
+    """A film; `more` are its facts by a table, and its spacing."""
+    spacing, own = more.pop("spacing", None), more.pop("file_spacing", None)
+    facts = [fact(key, value, FactSource.TABLE) for key, value in more.items()]
+    return FilmRow(Film(name, size, spacing, facts=tuple(facts), file_spacing=own), stamp)
+
+
+A = row("a.png")
+B = row("b.png", spacing=OF_TABLE, patient="patient 7")
 
 
 def change(landmark: str = "hip", base: int = 0, x: float | None = 1.5, y: float | None = 2.5, **more: Any) -> Change:
@@ -22,7 +37,7 @@ def change(landmark: str = "hip", base: int = 0, x: float | None = 1.5, y: float
     return Change(base_version=base, landmark=landmark, x=x, y=y, **values)
 
 
-def item_of(store: Store, reader: str = "R", image: Film = A) -> Item:
+def item_of(store: Store, reader: str = "R", image: FilmRow = A) -> Item:
     found = store.item(reader, image.id)
     assert found is not None
     return found
@@ -119,7 +134,7 @@ def test_two_processes_may_write_to_one_store(url: str, store: Store, item: Item
 def test_what_happened_cannot_be_changed_or_deleted(store: Store, item: Item, table: str, statement: str) -> None:
     store.mark(item, change())
     store.comment(item, "seen")
-    with pytest.raises(sa.exc.DBAPIError, match="only ever added to"), store._engine.begin() as c:
+    with pytest.raises(DBAPIError, match="only ever added to"), store._engine.begin() as c:
         c.execute(sa.text(statement.format(table)))
     assert len(store.event_ids()) == 1
 
@@ -137,7 +152,7 @@ def test_sqlite_does_not_replace_an_event_either(tmp_path: Path) -> None:
 
 def test_postgres_does_not_truncate_events_either(postgres: Any) -> None:
     store = Store(postgres.url())
-    with pytest.raises(sa.exc.DBAPIError, match="only ever added to"), store._engine.begin() as c:
+    with pytest.raises(DBAPIError, match="only ever added to"), store._engine.begin() as c:
         c.execute(sa.text("TRUNCATE events"))
     store.close()
 
@@ -171,7 +186,8 @@ def test_what_stands_is_what_the_events_say(tmp_path: Path, steps: list[tuple[st
         x = float(i) if state <= State.OCCLUDED else None
         made = change(landmark, max(0, version - behind), x, x, state=state.label)
         item = item_of(store, reader)
-        for _ in range(1 + repeat):
+        result = store.mark(item, made)
+        for _ in range(repeat):
             result = store.mark(item, made)
         if made.base_version == version:
             stands[reader, landmark] = (version + 1, state.label, x)
@@ -196,8 +212,8 @@ def test_the_list_is_in_the_films_order_and_knows_what_is_done(store: Store, ite
     total, items = store.items("R")
     assert total == 2
     assert [i.name for i in items] == ["a.png", "b.png"]
-    assert items[1].frame.spacing == B.frame.spacing
-    assert items[1].patient == "patient 7"
+    assert items[1].frame.spacing == OF_TABLE
+    assert items[1].film.patient == "patient 7"
     assert [i.name for i in store.items("R", progress="started")[1]] == ["a.png"]
     assert [i.name for i in store.items("R", progress="done")[1]] == ["b.png"]
     assert [i.name for i in store.items("R", progress="commented")[1]] == ["b.png"]
@@ -250,9 +266,85 @@ def test_a_film_that_went_away_comes_back_with_its_marks(store: Store, item: Ite
 
 def test_a_marked_film_may_not_change_its_size(store: Store, item: Item) -> None:
     store.mark(item, change())
-    store.register([A, Film("b.png", "2", Frame(50, 50))])  # nobody marked this one
+    store.register([A, row("b.png", "2", (50, 50))])  # nobody marked this one
     with pytest.raises(InputError, match="40 x 30 when it was marked"):
-        store.register([Film("a.png", "2", Frame(41, 30)), B])
+        store.register([row("a.png", "2", (41, 30)), B])
+
+
+@pytest.mark.usefixtures("item")
+def test_what_a_table_said_once_stays_when_a_later_start_has_no_table(store: Store) -> None:
+    registered = store.register([A, row("b.png")])
+    assert registered.restated == ()
+    assert registered.kept == {"spacing": 1, "patient": 1}
+    film = store.films()["b.png"].film
+    assert (film.spacing, film.patient) == (OF_TABLE, "patient 7")
+    assert item_of(store, image=B).film.spacing == OF_TABLE
+    assert store.register([A, B]).kept == {}
+
+
+@pytest.mark.usefixtures("item")
+def test_a_table_that_says_otherwise_is_told_and_both_are_kept(store: Store) -> None:
+    other = Spacing(0.3, 0.3, SpacingSource.TABLE)
+    registered = store.register([A, row("b.png", spacing=other, patient="patient 8")])
+    assert registered.restated == (
+        Restated("b.png", "spacing", "table", "0.1 0.2 table", "0.3 0.3 table"),
+        Restated("b.png", "patient", "table", "patient 7", "patient 8"),
+    )
+    film = store.films()["b.png"].film
+    assert (film.spacing, film.patient) == (other, "patient 8")
+    with store._engine.connect() as c:
+        rows = c.execute(sa.text("SELECT name, source, value FROM facts ORDER BY id")).all()
+    assert [tuple(each) for each in rows] == [
+        ("spacing", "table", "0.1 0.2 table"), ("patient", "table", "patient 7"),
+        ("spacing", "table", "0.3 0.3 table"), ("patient", "table", "patient 8"),
+    ]  # fmt: skip
+    assert store.register([A, row("b.png", spacing=other, patient="patient 8")]).restated == ()
+
+
+def test_the_users_millimetres_go_before_the_tables_and_those_before_the_headers(store: Store) -> None:
+    header = Spacing(0.5, 0.5, SpacingSource.DICOM_DETECTOR)
+    flag = Spacing(0.4, 0.4, SpacingSource.FLAG)
+    for stated, used in ((None, header), (OF_TABLE, OF_TABLE), (flag, flag), (None, flag)):
+        store.register([row("a.dcm", spacing=stated or header, file_spacing=header)])
+        film = store.films()["a.dcm"].film
+        assert (film.spacing, film.file_spacing) == (used, header)
+
+
+def test_a_header_that_was_changed_does_not_say_what_it_said(store: Store) -> None:
+    def read(stamp: str, *facts: tuple[str, str], spacing: Spacing | None = None) -> FilmRow:
+        of_file = tuple(fact(name, value, FactSource.HEADER) for name, value in facts)
+        return FilmRow(Film("a.dcm", (40, 30), spacing, facts=of_file, file_spacing=spacing), stamp)
+
+    header = Spacing(0.5, 0.5, SpacingSource.DICOM_FIDUCIAL)
+    store.register([read("1", ("side", "left"), ("view", "AP"), spacing=header)])
+    store.register([read("2", ("view", "PA"))])
+    film = store.films()["a.dcm"].film
+    assert (film.side, film.view, film.spacing) == (None, "PA", None)
+
+
+@pytest.mark.usefixtures("item")
+def test_facts_cannot_be_changed_or_deleted_either(store: Store) -> None:
+    for statement in ("UPDATE facts SET value = 'x'", "DELETE FROM facts"):
+        with pytest.raises(DBAPIError, match="only ever added to"), store._engine.begin() as c:
+            c.execute(sa.text(statement))
+
+
+def test_how_a_mark_came_to_be_outlives_a_change_of_state_and_an_undo(store: Store, item: Item) -> None:
+    def origin(*steps: tuple[float | None, str, str]) -> Origin:
+        name = str(uuid.uuid4())
+        for base, (x, state, how) in enumerate(steps):
+            assert isinstance(store.mark(item, change(name, base, x, x, state=state, how=how)), Stored)
+        return store.origins()["R", A.id, 1][name]
+
+    assert origin((1.0, "present", "accepted"), (1.0, "occluded", "state")) is Origin.ACCEPTED
+    assert origin((1.0, "present", "accepted"), (2.0, "present", "moved"), (1.0, "present", "undo")) is Origin.ACCEPTED
+    assert origin((1.0, "present", "accepted"), (2.0, "present", "moved"), (2.0, "occluded", "state")) is Origin.MOVED
+    assert origin((1.0, "present", "placed"), (None, "absent", "state"), (1.0, "present", "undo")) is Origin.PLACED
+    assert (
+        origin((None, "absent", "accepted"), (None, "not_annotated", "state"), (None, "absent", "state"))
+        is Origin.PLACED
+    )
+    assert origin((None, "absent", "accepted"), (1.0, "present", "placed"), (None, "absent", "undo")) is Origin.ACCEPTED
 
 
 def test_pixels_may_change_until_somebody_marked_them(store: Store, item: Item) -> None:
@@ -284,12 +376,12 @@ def test_a_calibration_is_the_readers_own(store: Store, item: Item) -> None:
     assert item_of(store).frame.spacing is None
 
 
-@pytest.mark.parametrize(("version", "remedy"), [("2", "Update radmark"), ("0", "Export it")])
+@pytest.mark.parametrize(("version", "remedy"), [("3", "Update radmark"), ("0", "Export it")])
 def test_a_store_of_another_version_is_refused(url: str, version: str, remedy: str) -> None:
     store = Store(url)
     store.set_fact("schema_version", version)
     store.close()
-    with pytest.raises(InputError, match=f"version {version}, this radmark reads and writes 1") as error:
+    with pytest.raises(InputError, match=f"version {version}, this radmark reads and writes {SCHEMA_VERSION}") as error:
         Store(url)
     assert error.value.remedy.startswith(remedy)
 
@@ -339,7 +431,7 @@ def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
             store.comment(item, "x" * 3000)
             store.mark(item, change("hip", i))
 
-    sa.event.listen(store._engine, "checkout", limit)
+    event.listen(store._engine, "checkout", limit)
     with pytest.raises(StoreUnavailable, match="full"):
         fill()
     acknowledged = store.event_ids()

@@ -5,7 +5,7 @@ Every mean has a 95 % interval by drawing patients with replacement. Millimetres
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 
 from radmark.agree.bland_altman import BlandAltman, bland_altman
-from radmark.agree.bootstrap import DRAWS, SEED, IntArray, Interval, mean_intervals
 from radmark.agree.consensus import geometric_median, outliers
 from radmark.agree.icc import Reliability, reliability
 from radmark.agree.panel import Panel
 from radmark.core.errors import InputError
 from radmark.core.frame import FloatArray
+from radmark.stats import DRAWS, SEED, THRESHOLDS, IntArray, Interval, mean_intervals
 
-THRESHOLDS = (2.0, 2.5, 3.0, 4.0)
 ELLIPSE95 = math.sqrt(-2 * math.log(0.05))
 """Half axes of the ellipse that holds 95 % of a normal scatter, in standard deviations: sqrt of chi-squared's quantile, df 2."""
 
@@ -165,43 +164,41 @@ class Agreement:
     outliers: tuple[Outlier, ...]
     models: tuple[ModelAgreement, ...]
     measures: tuple[MeasureAgreement, ...]
-    model: str | None = None
     draws: int = DRAWS
     seed: int = SEED
 
+    @property
+    def model(self) -> str | None:
+        """Which of the panel's readers is a model."""
+        return self.panel.model
 
-def agreement(
-    panel: Panel,
-    *,
-    model: str | None = None,
-    measured: Mapping[tuple[str, str], FloatArray] | None = None,
-) -> Agreement:
+
+def agreement(panel: Panel, measured: Mapping[tuple[str, str], FloatArray] | None = None) -> Agreement:
     """All figures of a panel.
 
     Args:
         panel: readings side by side.
-        model: which of the panel's readers is a model; it takes no part in consensus, outliers or the readers' figures.
         measured: (name, unit) -> (R, N) values of a measurement, NaN where a reading has none.
 
     Raises:
         InputError: the model is none of the readings.
     """
+    model = panel.model
     if model is not None and model not in panel.readers:
         raise InputError("the model is none of the readings", value=model, remedy=f"Use {', '.join(panel.readers)}")
     scale = panel.scale if panel.has_mm else np.ones_like(panel.scale)
     own = panel.points * scale[None, :, None, :]
-    people = [r for r in panel.first_sessions if panel.readers[r] != model]
+    people = panel.voters
     agreed = geometric_median(panel.points[people])
     return Agreement(
         panel=panel,
         unit="mm" if panel.has_mm else "px",
-        pairs=tuple(_pairs(panel, model)),
+        pairs=tuple(_pairs(panel)),
         landmarks=tuple(_landmarks(panel, own, people)) if len(people) > 1 else (),
         consensus=agreed,
         outliers=tuple(_outliers(panel, own, people)),
         models=() if model is None else tuple(_models(panel, own, people, panel.readers.index(model))),
         measures=tuple(_measure(panel, name, unit, table, people) for (name, unit), table in (measured or {}).items()),
-        model=model,
     )
 
 
@@ -242,16 +239,16 @@ def scatter(difference: FloatArray, owner: IntArray, n_only_one: int = 0) -> Sca
     )
 
 
-def _pairs(panel: Panel, model: str | None) -> list[Pair]:
+def _pairs(panel: Panel) -> list[Pair]:
     found: list[Pair] = []
     first = set(panel.first_sessions)
     for a, b in combinations(range(len(panel.readers)), 2):
         same = panel.people[a] == panel.people[b]
         if not same and not (a in first and b in first):
             continue
-        if panel.readers[a] == model:
+        if panel.readers[a] == panel.model:
             a, b = b, a  # the difference is the model's minus the reader's, as an error is
-        kind: Kind = "second reading" if same else "model" if panel.readers[b] == model else "readers"
+        kind: Kind = "second reading" if same else "model" if panel.readers[b] == panel.model else "readers"
         difference = panel.points[b] - panel.points[a]
         there = np.isfinite(difference).all(axis=2)
         one = np.isfinite(panel.points[a, ..., 0]) ^ np.isfinite(panel.points[b, ..., 0])
@@ -284,7 +281,7 @@ def _between(points: FloatArray) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _landmarks(panel: Panel, own: FloatArray, people: Sequence[int]) -> list[LandmarkAgreement]:
+def _landmarks(panel: Panel, own: FloatArray, people: list[int]) -> list[LandmarkAgreement]:
     between = _between(own[people])
     found: list[LandmarkAgreement] = []
     parts: list[tuple[str | None, slice]] = [(None, slice(None))]
@@ -303,7 +300,7 @@ def _landmarks(panel: Panel, own: FloatArray, people: Sequence[int]) -> list[Lan
     return found
 
 
-def _outliers(panel: Panel, own: FloatArray, people: Sequence[int]) -> list[Outlier]:
+def _outliers(panel: Panel, own: FloatArray, people: list[int]) -> list[Outlier]:
     agreed = geometric_median(own[people])
     far = outliers(own[people], agreed)
     found: list[Outlier] = []
@@ -313,7 +310,7 @@ def _outliers(panel: Panel, own: FloatArray, people: Sequence[int]) -> list[Outl
     return sorted(found, key=lambda outlier: -outlier.distance)
 
 
-def _models(panel: Panel, own: FloatArray, people: Sequence[int], model: int) -> list[ModelAgreement]:
+def _models(panel: Panel, own: FloatArray, people: list[int], model: int) -> list[ModelAgreement]:
     readers = own[people]
     distances = np.hypot(*np.moveaxis(readers - own[model], -1, 0))
     placed = np.isfinite(distances)
@@ -365,10 +362,10 @@ def _models(panel: Panel, own: FloatArray, people: Sequence[int], model: int) ->
     return found
 
 
-def _measure(panel: Panel, name: str, unit: str, table: FloatArray, people: Sequence[int]) -> MeasureAgreement:
+def _measure(panel: Panel, name: str, unit: str, table: FloatArray, people: list[int]) -> MeasureAgreement:
     pairs: list[tuple[str, str, BlandAltman]] = []
     for a, b in combinations(range(len(panel.readers)), 2):
         found = bland_altman(table[a], table[b], panel.owners)
         if found is not None:
             pairs.append((panel.readers[a], panel.readers[b], found))
-    return MeasureAgreement(name, unit, reliability(table[list(people)].T), tuple(pairs))
+    return MeasureAgreement(name, unit, reliability(table[people].T), tuple(pairs))

@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from radmark.agree.bootstrap import IntArray, Interval, mean_intervals
 from radmark.core.frame import FloatArray
+from radmark.stats import IntArray, Interval, mean_intervals, spearman
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +56,7 @@ def bland_altman(first: FloatArray, second: FloatArray, owner: IntArray) -> Blan
     of_bias = t * sd / math.sqrt(n)
     of_limit = t * sd * math.sqrt(1 / n + 1.96**2 / (2 * (n - 1)))
     low, high = bias - 1.96 * sd, bias + 1.96 * sd
-    rho = p = None
-    deviation = np.abs(d - bias)
-    if np.ptp(deviation) > 0 and np.ptp(mean) > 0:
-        test: Any = stats.spearmanr(deviation, mean)
-        rho, p = float(test.statistic), float(test.pvalue)
+    spread = spearman(np.abs(d - bias), mean)
     return BlandAltman(
         n=n,
         means=mean,
@@ -73,6 +68,6 @@ def bland_altman(first: FloatArray, second: FloatArray, owner: IntArray) -> Blan
         limits=(low, high),
         lower_ci95=(low - of_limit, low + of_limit),
         upper_ci95=(high - of_limit, high + of_limit),
-        spread_rho=rho,
-        spread_p=p,
+        spread_rho=None if spread is None else spread.rho,
+        spread_p=None if spread is None else spread.p,
     )

@@ -1,5 +1,7 @@
 """One point out of several readers': the geometric median, which one careless click cannot drag away."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,10 +85,15 @@ def geometric_median(points: FloatArray) -> FloatArray:
     return at.reshape(points.shape[1:])
 
 
-def outliers(points: FloatArray, agreed: FloatArray) -> NDArray[np.bool_]:
+def outliers(points: FloatArray, agreed: FloatArray, least: float = 0.0) -> NDArray[np.bool_]:
     """(R, N, K) whose point lies far from the consensus, for its landmark: more than 4 times the median distance there.
 
     Only where three or more placed it; two cannot outvote each other.
+
+    Args:
+        points: (R, N, K, 2) of R readers on N films.
+        agreed: (N, K, 2) their consensus.
+        least: nobody is far who is nearer than this, in the unit of the points.
     """
     distance = np.hypot(points[..., 0] - agreed[..., 0], points[..., 1] - agreed[..., 1])
     distance = np.where(np.isfinite(distance).sum(axis=0) >= 3, distance, np.nan)
@@ -94,5 +101,30 @@ def outliers(points: FloatArray, agreed: FloatArray) -> NDArray[np.bool_]:
     for k in range(distance.shape[2]):
         known = distance[:, :, k][np.isfinite(distance[:, :, k])]
         if known.size:
-            found[:, :, k] = distance[:, :, k] > OUTLIER_FACTOR * float(np.median(known))
+            found[:, :, k] = distance[:, :, k] > max(OUTLIER_FACTOR * float(np.median(known)), least)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Centre:
+    """What several points of one landmark on one film have in common, in their unit.
+
+    Args:
+        point: (2,) the geometric median.
+        distances: (N,) of each point to it.
+        outliers: (N,) which of them lie far off.
+        spread: the median distance.
+    """
+
+    point: FloatArray
+    distances: FloatArray
+    outliers: NDArray[np.bool_]
+    spread: float
+
+
+def centre_of(points: FloatArray, least: float = 0.0) -> Centre:
+    """The consensus of (N, 2) points, N at least 1, of one landmark on one film; `least` as in `outliers`."""
+    middle = geometric_median(points)
+    distances = np.hypot(*(points - middle).T)
+    far = outliers(points[:, None, None, :], middle[None, None, :], least)[:, 0, 0]
+    return Centre(middle, distances, far, float(np.median(distances)))

@@ -11,8 +11,7 @@ import numpy as np
 from scipy import stats
 
 from radmark.core.frame import FloatArray
-
-Interval = tuple[float, float]
+from radmark.stats import Interval
 
 
 @dataclass(frozen=True, slots=True)

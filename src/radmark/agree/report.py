@@ -172,7 +172,7 @@ def _within(found: Agreement, threshold: str) -> float | None:
 def deviations(found: Agreement, landmark: int) -> FloatArray:
     """(M, 2) of one landmark, in the agreement's unit: of two readers second minus first, of more each minus their consensus."""
     panel = found.panel
-    people = [r for r in panel.first_sessions if panel.readers[r] != found.model]
+    people = panel.voters
     if len(people) < 2:
         people = [r for r in range(len(panel.readers)) if panel.readers[r] != found.model][:2]
     points = panel.points[people][:, :, landmark]

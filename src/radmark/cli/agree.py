@@ -10,9 +10,10 @@ from radmark.cli.common import parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
-    from radmark.agree import Panel
+    from radmark.agree.panel import Panel
     from radmark.core.frame import FloatArray
-    from radmark.core.readings import Readings
+    from radmark.core.study import Study
+    from radmark.io import Context
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Agree:
     """The report's folder."""
 
     model: Path | None = None
-    """Predictions on the same images: is the model within the readers' spread?"""
+    """Predictions on the same films: is the model within the readers' spread?"""
 
     consensus: Path | None = None
     """Also write the readers' consensus here, as annotations to train on or to score against: of two readers the mean, of more
@@ -36,8 +37,8 @@ class Agree:
     measure: bool = False
     """Measure each reading, and say how well the measurements agree: ICC, SEM, MDC, Bland-Altman."""
 
-    images: Path | None = None
-    """Folder of the images: for formats that lack sizes, and for the spacing of DICOM films."""
+    films: Annotated[Path | None, arg(aliases=("--images",))] = None
+    """Folder of the films: for formats that lack sizes, and for what DICOM films say of their spacing, side and display."""
 
     scheme: str | None = None
     """A shipped scheme's name or a TOML file: the landmarks to compare, or names for formats that have none."""
@@ -50,10 +51,12 @@ class Agree:
 
     def run(self) -> int:
         """Read, compare, write, print the headline."""
-        from radmark.agree import agreement, consensus_readings, panel
+        from radmark.agree.agreement import agreement
+        from radmark.agree.panel import consensus_study, panel, together
         from radmark.agree.report import REPORT_FILES, write_report
-        from radmark.console import err, out
-        from radmark.io import Context, read_annotations, read_scheme, write_annotations
+        from radmark.console import out
+        from radmark.core.marks import Model
+        from radmark.io import Context, read_scheme, write_annotations
         from radmark.io.atomic import check_folder, claim_file
 
         check_folder(self.out, overwrite=self.overwrite, ours=REPORT_FILES)
@@ -67,25 +70,19 @@ class Agree:
                 )
         context = Context(
             scheme=None if self.scheme is None else read_scheme(self.scheme),
-            images=self.images,
+            films=self.films,
             spacing=parse_spacing(self.spacing_mm),
         )
-        sets = [_named(read_annotations(path, context=context), path) for path in self.files]
-        model = None
-        if self.model is not None:
-            model = f"model {self.model.stem}"
-            sets.append(read_annotations(self.model, context=context).named(model))
-        for path, readings in zip((*self.files, *(() if self.model is None else (self.model,))), sets, strict=True):
-            asked = [loss for loss in readings.lost if self.scheme is None or not loss.what.startswith("landmark ")]
-            for loss in asked:
-                err.print(f"{path}: left out: {loss}", markup=False)
-        compared = panel(sets)
-        measured = _measured(compared) if self.measure else None
-        found = agreement(compared, model=model, measured=measured)
+        studies = [_of_readers(self._read(path, context), path) for path in self.files]
+        model = None if self.model is None else Model("", f"model {self.model.stem}")
+        if model is not None and self.model is not None:
+            studies.append(self._read(self.model, context).by(model))
+        compared = panel(together(studies), model)
+        found = agreement(compared, _measured(compared) if self.measure else None)
         if self.consensus is not None:
-            agreed = consensus_readings(compared, sets, found.consensus, model)
+            agreed = consensus_study(compared, found.consensus)
             write_annotations(self.consensus, agreed, overwrite=self.overwrite)
-            out.print(f"the consensus on {len(agreed.images)} images is in {self.consensus}", markup=False)
+            out.print(f"the consensus on {len(agreed.names)} images is in {self.consensus}", markup=False)
         page = write_report(self.out, found, title="How well the readers agree", overwrite=self.overwrite)
         for pair in found.pairs:
             s = pair.mm or pair.px
@@ -107,44 +104,64 @@ class Agree:
         out.print(str(page), markup=False)
         return 0
 
+    def _read(self, path: Path, context: "Context") -> "Study":
+        """A file's readings; says what was left out."""
+        from radmark.console import err
+        from radmark.io import read_annotations
 
-def _named(readings: "Readings", path: Path) -> "Readings":
-    """Whose readings these are: as the file says, else the file's name."""
-    if all(reader is not None for reader in readings.readers):
-        return readings
-    if any(reader is not None for reader in readings.readers):
+        study = read_annotations(path, context=context)
+        for loss in study.lost:
+            if self.scheme is None or not loss.what.startswith("landmark "):
+                err.print(f"{path}: left out: {loss}", markup=False)
+        return study
+
+
+def _of_readers(study: "Study", path: Path) -> "Study":
+    """Whose readings these are: as the file says, else the file's name. A model among them is compared as one reader more."""
+    from radmark.core.marks import Model, Reader
+    from radmark.core.study import Marked, Study
+
+    authors = study.authors
+    if all(author is None or isinstance(author, Model) for author in authors):
+        return study.named(path.stem)
+    if None in authors:
         raise InputError(
             "some readings name their reader and some do not", file=path, remedy="Fill the reader column in every row"
         )
-    return readings.named(path.stem)
+    rows = [
+        Marked(film, marks.by(Reader(str(marks.author))) if isinstance(marks.author, Model) else marks)
+        for film, marks in study.rows
+    ]
+    return Study(study.scheme, tuple(rows), study.lost)
 
 
 def _measured(panel: "Panel") -> "dict[tuple[str, str], FloatArray]":
-    """(title, unit) -> (R, N) values: everything the landmarks' names let measure, of every reading."""
+    """(title, unit) -> (R, N) values: everything the landmarks' names let measure, of every reading, on its own film.
+
+    A value that may not be used is none.
+    """
     import numpy as np
 
-    from radmark.core.frame import Frame, Spacing, SpacingSource
-    from radmark.core.landmarks import Landmarks
-    from radmark.measure import measure
+    from radmark.console import err
+    from radmark.measure import examine
 
     tables: dict[tuple[str, str], FloatArray] = {}
-    shape = (len(panel.readers), len(panel.images))
-    for r in range(shape[0]):
-        for n in range(shape[1]):
-            if not np.isfinite(panel.points[r, n]).any():
-                continue
-            x_mm, y_mm = panel.scale[n].tolist()
-            spacing = Spacing(x_mm, y_mm, SpacingSource.TABLE) if np.isfinite(x_mm) else None
-            # Measurements ask for a frame; its size enters none of them.
-            landmarks = Landmarks.present(panel.scheme, Frame(1, 1, spacing), panel.points[r, n])
-            for result in measure(landmarks):
+    stopped = 0
+    shape = (len(panel.readers), len(panel.films))
+    for r, reader in enumerate(panel.readers):
+        for n, name in enumerate(panel.images):
+            row = panel.rows.get((reader, name))
+            for result in () if row is None else examine(*row).results:
                 title = f"{result.title}, {result.side}" if result.side else result.title
                 table = tables.setdefault((title, result.unit), np.full(shape, np.nan))
-                if result.value is not None:
+                if result.value is not None and result.usable != "no":
                     table[r, n] = result.value
+                stopped += result.value is not None and result.usable == "no"
+    if stopped:
+        err.print(f"left out: {stopped} measurements that may not be used; `radmark measure` says why")
     if not tables:
         raise InputError(
             f"no measurement is known for landmarks such as {', '.join(panel.landmarks[:3])}",
-            remedy="Leave out --measure, or name the landmarks as docs/measurements.md does",
+            remedy="Omit --measure, or name the landmarks as docs/measurements.md does",
         )
     return tables

@@ -2,7 +2,6 @@
 
 import getpass
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,14 +12,13 @@ from radmark.cli.common import load_predictor, parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
-    from radmark.core.dataset import Dataset
-    from radmark.core.frame import Spacing
     from radmark.core.scheme import Scheme
+    from radmark.core.study import Study
     from radmark.infer.predictor import Predictor
+    from radmark.web.accounts import Account
     from radmark.web.films import Films
     from radmark.web.project import Project
     from radmark.web.proposals import Proposer
-    from radmark.web.readers import Reader
     from radmark.web.store import Store
 
 STORE = "annotations.sqlite"
@@ -30,17 +28,17 @@ STORE = "annotations.sqlite"
 class Annotate:
     """Place landmarks on radiographs in the browser: alone, with proposals of a model, or as readers blind to each other."""
 
-    given: Annotated[Positional[Path], arg(metavar="IMAGES|ANNOTATIONS")]
-    """A folder of radiographs, or an annotation CSV to go on with."""
+    given: Annotated[Positional[Path], arg(metavar="FILMS|ANNOTATIONS")]
+    """A folder of radiographs, or annotations to go on with: .csv, .tsv, .txt or .json, in any format `radmark convert` reads."""
 
-    images: Path | None = None
-    """Folder of the images an annotation CSV names; by default the table's own."""
+    films: Annotated[Path | None, arg(aliases=("--images",))] = None
+    """Folder of the films that the annotations name; by default the annotations' own."""
 
     scheme: str | None = None
     """Which landmarks: a shipped scheme's name or a file. By default the table's, the model's or the project's."""
 
     reader: str | None = None
-    """Who reads; by default who is logged in. With an annotation CSV without a reader column, whose points those are."""
+    """Who reads; by default who is logged in. With annotations that name no reader, whose points those are."""
 
     readers: Path | None = None
     """TOML file of readers, with what each is to read (docs/annotate.md)."""
@@ -52,13 +50,13 @@ class Annotate:
     """A run's folder: its model proposes points, which are nobody's until accepted."""
 
     order: Literal["name", "uncertainty"] = "name"
-    """Of the images: by name, or the model's least certain first."""
+    """Of the films: by name, or the model's least certain first."""
 
     spacing_mm: str | None = None
     """Millimetres per pixel, V or X,Y. Wins over columns and file."""
 
     project: Path | None = None
-    """Folder of the store; by default radmark-project beside the images."""
+    """Folder of the store; by default radmark-project beside the films."""
 
     db: str | None = None
     """A PostgreSQL database instead: postgresql+psycopg://USER@HOST/NAME."""
@@ -76,7 +74,8 @@ class Annotate:
     """Open the page in the browser."""
 
     export: Path | None = None
-    """Write what everybody marked to this file, .csv or .json, and open no page."""
+    """Write what everybody marked to this file, and open no page: .csv or .json hold everything; other suffixes as in
+    `radmark convert`."""
 
     overwrite: bool = False
     """Replace --export."""
@@ -91,27 +90,28 @@ class Annotate:
             return self._export(self.export)
         if self.order == "uncertainty" and self.model is None:
             raise InputError(
-                "nobody knows the uncertainty", value="--order uncertainty", remedy="Give a model with --model RUN"
+                "--order uncertainty needs a model", value="--order uncertainty", remedy="Give one with --model RUN"
             )
         readers = self._readers()
         predictor = None if self.model is None else load_predictor(self.model)
         scheme = _scheme(self.scheme, predictor)
-        tables = self._tables(scheme, readers[0].name)
+        study = self._study(scheme)
         store = self._store(made=True)
         proposer = None
         try:
-            films = self._films(tables)
+            films = self._films(study)
             if predictor is not None and self.model is not None:
                 from radmark.checkpoint import model_name
 
                 proposer = Proposer(model_name(self.model), predictor, store, films)
-            project = self._project(store, films, readers, scheme, tables, proposer)
+            project = self._project(store, films, readers, scheme, study, proposer)
             n, who = len(readers), "reader" if len(readers) == 1 else "readers"
             counts = store.counts(readers[0].name)
             out.print(
                 f"{counts.items} radiographs for {readers[0].name}, {n} {who}, {len(project.scheme)} landmarks of "
                 f"{project.scheme.name}, kept in {(self.db and 'the database') or self._folder() / STORE}"
             )
+            _say_facts(project)
             for left in project.left_out[:10]:
                 out.print(f"left out: {left.name}: {left.problem}")
             if len(project.left_out) > 10:
@@ -127,12 +127,12 @@ class Annotate:
 
     @property
     def _is_table(self) -> bool:
-        return self.given.is_file() and self.given.suffix.lower() in (".csv", ".tsv", ".txt")
+        return self.given.is_file() and self.given.suffix.lower() in (".csv", ".tsv", ".txt", ".json")
 
     def _root(self) -> Path:
-        """The folder the images' names are relative to."""
+        """The folder the films' names are relative to."""
         if self._is_table:
-            return self.images or self.given.parent
+            return self.films or self.given.parent
         if not self.given.exists():
             raise InputError("there is no such folder, image or table", file=self.given, remedy="Check the path")
         return self.given if self.given.is_dir() else self.given.parent
@@ -152,8 +152,8 @@ class Annotate:
             raise InputError("nothing was annotated here yet", file=file, remedy="Annotate first, or give --project")
         return Store.at(file)
 
-    def _readers(self) -> "tuple[Reader, ...]":
-        from radmark.web.readers import Reader, read_readers
+    def _readers(self) -> "tuple[Account, ...]":
+        from radmark.web.accounts import Account, read_readers
 
         if self.readers is not None:
             return read_readers(self.readers, blind=self.blind)
@@ -163,53 +163,44 @@ class Annotate:
                 name = getpass.getuser()
             except (KeyError, OSError):  # a user the machine has no name for
                 name = "reader"
-        return (Reader(name, blind=self.blind, proposals=not self.blind),)
+        return (Account(name, blind=self.blind, proposals=not self.blind),)
 
-    def _tables(self, scheme: "Scheme | None", default: str) -> "dict[str, Dataset]":
-        """What an annotation CSV already holds, by reader."""
+    def _study(self, scheme: "Scheme | None") -> "Study | None":
+        """What annotations already hold."""
         if not self._is_table:
-            return {}
-        from radmark.io import read_dataset
-        from radmark.io.table import table_readers
+            return None
+        from radmark.io import Context, read_annotations
 
         spacing = parse_spacing(self.spacing_mm)
-        return {
-            reader or default: read_dataset(self.given, self._root(), scheme=scheme, reader=reader, spacing=spacing)
-            for reader in table_readers(self.given) or (self.reader,)
-        }
+        return read_annotations(self.given, context=Context(scheme, self._root(), spacing))
 
-    def _films(self, tables: "Mapping[str, Dataset]") -> "Films":
+    def _films(self, study: "Study | None") -> "Films":
+        from radmark.core.film import Film
         from radmark.web.films import Films
-        from radmark.web.project import film_name
+        from radmark.web.project import told_films
 
-        root = self._root()
-        names: dict[str, tuple[Spacing | None, str | None]] | None = None
-        if self._is_table:
-            names = {}
-            for dataset in tables.values():
-                for case in dataset.cases:
-                    spacing = case.landmarks.frame.spacing
-                    stated = None if spacing is None or spacing.source.startswith("dicom") else spacing
-                    names[film_name(case, root)] = (stated, None if case.patient == case.name else case.patient)
+        told: dict[str, Film] | None = None
+        if study is not None:
+            told = told_films(study, self._root())
         elif self.given.is_file():
-            names = {self.given.name: (None, None)}
-        return Films(root, names, parse_spacing(self.spacing_mm))
+            told = {self.given.name: Film(self.given.name)}
+        return Films(self._root(), told, parse_spacing(self.spacing_mm))
 
     def _project(
         self,
         store: "Store",
         films: "Films",
-        readers: "tuple[Reader, ...]",
+        readers: "tuple[Account, ...]",
         scheme: "Scheme | None",
-        tables: "Mapping[str, Dataset]",
+        study: "Study | None",
         proposer: "Proposer | None",
     ) -> "Project":
-        """All of it brought together; what a table holds goes in."""
+        """All of it brought together; what annotations hold goes in."""
         from radmark.console import out
         from radmark.io import shipped_schemes
-        from radmark.web.project import import_dataset, open_project, stored_scheme
+        from radmark.web.project import import_study, open_project, stored_scheme
 
-        scheme = scheme or next((d.scheme for d in tables.values()), None) or stored_scheme(store)
+        scheme = scheme or (stored_scheme(store) if study is None else study.scheme)
         if scheme is None:
             raise InputError(
                 "nobody said which landmarks to place",
@@ -217,36 +208,43 @@ class Annotate:
             )
         root = self._root()
         project = open_project(root.resolve().name, scheme, store, films, readers, order=self.order, proposer=proposer)
-        for reader, dataset in tables.items():
-            stored, late = import_dataset(project, reader, dataset, root)
-            if stored:
-                out.print(f"{stored} landmarks of {reader} taken over from {self.given}")
-            if late:
-                out.print(f"{late} landmarks of {reader} were changed here since, and stay as they are here")
+        if study is not None:
+            for reader, (stored, late) in import_study(project, study, root, readers[0].name).items():
+                if stored:
+                    out.print(f"{stored} landmarks of {reader} taken over from {self.given}", markup=False)
+                if late:
+                    out.print(f"{late} landmarks of {reader} were changed here since, and stay as they are here")
         if proposer is not None and self.order == "uncertainty":
             proposer.ahead()
         return project
 
     def _export(self, to: Path) -> int:
-        from radmark.console import out
-        from radmark.io.atomic import claim_file, write_text
+        from radmark.console import err, out
+        from radmark.io import FORMATS, write_annotations
         from radmark.web.films import Films
-        from radmark.web.project import Project, export_csv, export_json, stored_scheme
+        from radmark.web.project import Project, stored_scheme, study_of
 
-        suffix = to.suffix.removeprefix(".").lower()
-        written = {"csv": export_csv, "json": export_json}  # other formats: `radmark convert`
-        if suffix not in written:
-            remedy = f"End --export in {', '.join('.' + name for name in written)}"
-            raise InputError("the format to write is not known", file=to, value=suffix, remedy=remedy)
-        claim_file(to, overwrite=self.overwrite)
+        if FORMATS.of_suffix(to.name) is None:
+            suffixes = sorted({each.suffix for each in FORMATS.values() if each.default})
+            raise InputError(
+                "the format to write is not known",
+                file=to,
+                value=to.suffix.removeprefix("."),
+                remedy=f"End --export in one of {', '.join(suffixes)}",
+            )
         store = self._store(made=False)
         try:
             scheme = stored_scheme(store)
             if scheme is None or not store.all_items():
                 raise InputError("nothing was annotated here yet", file=self.given, remedy="Annotate first")
-            project = Project(self._root().name, scheme, store, Films(self._root()), ())
-            write_text(to, written[suffix](project, None))
-            out.print(f"{len(store.all_items())} readings by {len(store.readers())} readers, in {to}")
+            study = study_of(Project(self._root().name, scheme, store, Films(self._root()), ()), None)
+            for loss in write_annotations(to, study, overwrite=self.overwrite):
+                err.print(f"left out: {loss}", markup=False)
+            n, who = len(study), len(set(study.readers))
+            out.print(
+                f"{n} reading{'s' * (n != 1)} by {who} reader{'s' * (who != 1)}, in {to}",
+                markup=False,
+            )
         finally:
             store.close()
         return 0
@@ -292,6 +290,52 @@ class Annotate:
                 timeout_graceful_shutdown=5,
             )
             uvicorn.Server(config).run(sockets=[listening])
+
+
+_SHOWN = 10
+
+
+def _say_facts(project: "Project") -> None:
+    """What is used of earlier starts, what this one says otherwise, and what contradicts the films' own headers.
+
+    A patient's name or number is never repeated.
+    """
+    from collections import Counter
+
+    from radmark.console import out
+    from radmark.core.facts import contradictions
+
+    registered = project.registered
+    if registered.kept:
+        kept = ", ".join(f"{name} of {n} film{'s' * (n != 1)}" for name, n in sorted(registered.kept.items()))
+        out.print(f"kept from an earlier start: {kept}", markup=False)
+    said: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for each in registered.restated:
+        now, before = (_shown(each.name, value) for value in (each.now, each.before))
+        what = (
+            "names another patient than before" if each.name == "patient" else f"says {now}, and said {before} before"
+        )
+        line = f"the {each.source} {what}; both are kept, the newer is used"
+        said[line] += 1
+        first.setdefault(line, each.film)
+    for row in project.store.films().values():
+        for finding in contradictions(row.film.facts):
+            said[finding.words] += 1
+            first.setdefault(finding.words, row.film.name)
+    for line, n in said.most_common(_SHOWN):
+        films = first[line] + (f" and {n - 1} more film{'s' * (n > 2)}" if n > 1 else "")
+        out.print(f"{films}: {line}", markup=False)
+    if len(said) > _SHOWN:
+        out.print(f"{len(said) - _SHOWN} more facts contradict each other")
+
+
+def _shown(name: str, value: str) -> str:
+    """A fact as it is told."""
+    if name != "spacing":
+        return f"{name} {value}"
+    x_mm, y_mm, _ = value.split()
+    return f"{x_mm} x {y_mm} mm per pixel"
 
 
 def _need_web() -> None:

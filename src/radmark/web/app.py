@@ -1,10 +1,11 @@
 """The server behind the annotation page; docs/annotate-api.md is its contract, path by path."""
 
+import asyncio
 import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -13,22 +14,21 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 
 from radmark import RESEARCH_USE, __version__
-from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Spacing, SpacingSource
-from radmark.core.landmarks import State
-from radmark.io.dicom import FLAGS, is_dicom
-from radmark.measure import measure
+from radmark.agree.consensus import centre_of
+from radmark.http.errors import Refused, handle_errors
+from radmark.http.gate import LOOPBACK, Gate
+from radmark.measure import examine
+from radmark.web.accounts import Account
+from radmark.web.calibration import calibration_of
 from radmark.web.films import Picture
-from radmark.web.guard import Guard
-from radmark.web.project import EXPORTS, Project, landmarks_of
-from radmark.web.readers import Reader, consensus
-from radmark.web.store import PLACED, Change, Conflict, Item, Order, Progress, StoreUnavailable
+from radmark.web.guard import guarded
+from radmark.web.project import EXPORTS, Project, examined, marks_of
+from radmark.web.rows import PLACED, Change, Conflict, Item, Order, Progress
+from radmark.web.store import StoreUnavailable
 from radmark.web.wire import (
     CalibrationBody,
     CommentBody,
@@ -38,10 +38,10 @@ from radmark.web.wire import (
     Text,
     TimeBody,
     counts_json,
-    error_json,
-    input_error_json,
+    finding_json,
     item_json,
     mark_json,
+    result_json,
     spacing_json,
 )
 
@@ -50,14 +50,8 @@ _REMEMBER_S = 300.0  # whose session it is, before the store is asked again whet
 _SAME_PX = 0.01  # an accepted proposal is the proposal
 _ID = frozenset("0123456789abcdef")
 
-
-class Refused(Exception):  # noqa: N818 - it says what happened
-    """An answer other than 200 in the one shape of errors."""
-
-    def __init__(self, status: int, problem: str, remedy: str, value: object = None, **more: Any) -> None:
-        super().__init__(problem)
-        self.status = status
-        self.content = {**error_json(problem, value, remedy), **more}
+OUTLIER_PX = 3.0
+"""Nobody is an outlier who is nearer than this: where all others agree to a fraction of a pixel, nobody is far off."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +79,8 @@ class Address:
     @property
     def hosts(self) -> frozenset[str]:
         """What may stand in Host."""
-        loopback = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        loopback = {f"{name}:{self.port}" for name in LOOPBACK}
         return frozenset({"*"} if self.host == "*" else set()) | loopback | {self.base.split("://", 1)[1]}
-
-    @property
-    def origins(self) -> frozenset[str]:
-        """What may stand in Origin; behind a proxy its own address only."""
-        if self.origin is not None:
-            return frozenset({self.base})
-        return frozenset({self.base}) | {host if host == "*" else f"http://{host}" for host in self.hosts}
 
 
 class Annotator:
@@ -123,14 +110,17 @@ class Annotator:
         self._tokens[_digest(token)] = reader
         return f"/?token={token}"
 
-    def known_session(self, secret: str) -> str | None:
-        """The reader of a cookie that was seen a short while ago."""
+    async def reader_of(self, secret: str) -> str | None:
+        """The reader of a cookie; the store is not asked of one that was seen a short while ago."""
         name, at = self._sessions.get(secret, (None, 0.0))
-        return name if time.monotonic() - at < _REMEMBER_S else None
+        return name if time.monotonic() - at < _REMEMBER_S else await asyncio.to_thread(self._session, secret)
 
-    def session(self, secret: str) -> str | None:
-        """The reader of a cookie, by the store; one who is no longer in the project is nobody."""
-        name = self._store.session(secret)
+    def _session(self, secret: str) -> str | None:
+        """The same by the store; one who is no longer in the project is nobody."""
+        try:
+            name = self._store.session(secret)
+        except StoreUnavailable as error:  # no handler of the application's stands before its gate
+            raise _unavailable() from error
         if name is None or self.project.reader(name) is None:
             return None
         if len(self._sessions) > 1000:
@@ -184,10 +174,8 @@ class Annotator:
                 "pairs": [list(pair) for pair in scheme.pairs],
                 "edges": [list(edge) for edge in scheme.edges],
             },
-            "states": [state.label for state in State],
             "me": {"name": me.name, "role": me.role, "blind": me.blind, "proposals": me.proposals},
             "readers": [me.name] if me.blind else [reader.name for reader in project.readers],
-            "blind": me.blind,
             "has_model": model is not None,
             "model": model,
             "order": project.order if model is not None else "name",
@@ -204,7 +192,7 @@ class Annotator:
         everybody = self.project.readers if me.role == "adjudicator" and not me.blind else ()
         return {"me": self._progress(me), "readers": [self._progress(reader) for reader in everybody]}
 
-    def _progress(self, reader: Reader) -> dict[str, Any]:
+    def _progress(self, reader: Account) -> dict[str, Any]:
         counts = counts_json(self._store.counts(reader.name))
         return {"reader": reader.name, **counts, "seconds": self._store.mean_seconds(reader.name)}
 
@@ -239,15 +227,16 @@ class Annotator:
         me, item = self._asked(request, id)
         picture = self._picture(item)
         before, after = self._store.neighbours(item)
-        flags = picture.radiograph.flags
+        film = examined(item, picture)
         return {
             **item_json(item, len(self.project.scheme), blind=not me.proposals),
             "landmarks": {name: mark_json(mark) for name, mark in self._store.marks(item).items()},
-            "image_version": picture.radiograph.pixel_hash,
+            "image_version": picture.film.pixel_hash,
             "calibration": item.calibration,
-            "flags": [{"flag": flag, "words": FLAGS.get(flag, flag)} for flag in flags],
-            "view": picture.radiograph.view,
-            "side": picture.radiograph.side,
+            "flags": [{"flag": finding.code, "words": finding.words} for finding in film.findings],
+            "view": film.view,
+            "side": film.side,
+            "display": film.text("display"),
             "previous": before,
             "next": after,
         }
@@ -256,7 +245,7 @@ class Annotator:
         """The pixels at full depth."""
         _, item = self._asked(request, id)
         picture = self._picture(item)
-        etag = f'"{picture.radiograph.pixel_hash}"'
+        etag = f'"{picture.film.pixel_hash}"'
         headers = {
             "etag": etag,
             "x-radmark-width": str(picture.values.shape[1]),
@@ -264,7 +253,6 @@ class Annotator:
             "x-radmark-bits": str(picture.bits),
             "x-radmark-window-low": str(picture.window[0]),
             "x-radmark-window-high": str(picture.window[1]),
-            "x-radmark-inverted": "0",
             "x-radmark-scale": repr(picture.scale),
             "x-radmark-offset": repr(picture.offset),
         }
@@ -309,7 +297,7 @@ class Annotator:
             "n_marked": result.n_marked,
         }
 
-    def _check(self, me: Reader, item: Item, body: EventBody) -> None:
+    def _check(self, me: Account, item: Item, body: EventBody) -> None:
         """A change has to make sense before it is stored for good."""
         self.project.scheme.index(body.landmark)  # raises
         placed = body.state in PLACED
@@ -333,7 +321,7 @@ class Annotator:
         if body.how == "accepted":
             self._check_accepted(me, item, body)
 
-    def _check_accepted(self, me: Reader, item: Item, body: EventBody) -> None:
+    def _check_accepted(self, me: Account, item: Item, body: EventBody) -> None:
         proposer = self.project.proposer
         known = proposer.known(item.image, item.pixels) if proposer is not None and me.proposals else None
         proposed = None if known is None else known["landmarks"].get(body.landmark)
@@ -368,11 +356,9 @@ class Annotator:
                 "spacing": spacing_json(plain.frame.spacing if plain is not None else None),
                 "residual_px": None,
             }
-        spacing, residual = calibrated(body, item.frame)
-        kept = {"kind": body.kind, "mm": body.mm, "points": [list(p) for p in body.points]}
-        kept |= {"spacing": spacing_json(spacing), "residual_px": residual}
+        kept = calibration_of(body, item.frame)
         self._store.calibrate(item, kept)
-        return {"calibration": kept, "spacing": spacing_json(spacing), "residual_px": residual}
+        return {"calibration": kept, "spacing": kept["spacing"], "residual_px": kept["residual_px"]}
 
     def time(self, request: Request, id: str, body: TimeBody) -> dict[str, Any]:  # noqa: A002
         """Time the image took."""
@@ -409,21 +395,15 @@ class Annotator:
         side: Literal["left", "right"] | None = None,
         display: Literal["standard", "mirrored", "unknown"] | None = None,
     ) -> dict[str, Any]:
-        """The scheme's clinical measures, from the points as stored."""
+        """What follows from the points as stored. Side and display are what this reader states, beside what the film says."""
         _, item = self._asked(request, id)
-        radiograph = self._picture(item).radiograph
-        stated = cast("Literal['left', 'right'] | None", radiograph.side)
-        if display is None:
-            display = "unknown"
-            if is_dicom(self.project.films.path(item.name)) and "orientation_unknown" not in radiograph.flags:
-                display = "mirrored" if "mirrored_display" in radiograph.flags else "standard"
-        marks = landmarks_of(self.project.scheme, item, self._store.marks(item))
-        keys = ("key", "title", "side", "value", "unit", "words", "points", "line", "sign", "source", "mm_from")
-        results = [
-            {key: getattr(r, key) for key in (*keys, "flags", "missing")}
-            for r in measure(marks, side=side or stated, display=display)
-        ]
-        return {"notice": RESEARCH_USE, "measurements": results}
+        film = examined(item, self._picture(item)).stated(side=side, display=display)
+        report = examine(film, marks_of(self.project.scheme, item, self._store.marks(item)))
+        return {
+            "notice": RESEARCH_USE,
+            "measurements": [result_json(result) for result in report.results],
+            "findings": [finding_json(finding) for finding in report.findings],
+        }
 
     def readings(self, request: Request, id: str) -> dict[str, Any]:  # noqa: A002
         """Everybody's points of an image, for who decides between them."""
@@ -478,13 +458,13 @@ class Annotator:
     def _model(self) -> str | None:
         return self.project.proposer.model if self.project.proposer is not None else None
 
-    def _me(self, request: Request) -> Reader:
+    def _me(self, request: Request) -> Account:
         reader = self.project.reader(request.scope["radmark.reader"] or "")
         if reader is None:  # the guard has seen to it
             raise Refused(401, "there is no session", "Open the link `radmark annotate` printed")
         return reader
 
-    def _asked(self, request: Request, id_: str) -> tuple[Reader, Item]:
+    def _asked(self, request: Request, id_: str) -> tuple[Account, Item]:
         me = self._me(request)
         item = None
         if len(id_) == 20 and _ID.issuperset(id_):
@@ -496,10 +476,8 @@ class Annotator:
     def _picture(self, item: Item) -> Picture:
         """The pixels, which have to be those the marks were placed on."""
         picture = self.project.films.open(item.name)
-        pixels = picture.radiograph.pixel_hash
-        size = (picture.radiograph.frame.width, picture.radiograph.frame.height)
-        same = size == (item.frame.width, item.frame.height)
-        if not same or (item.pixels != pixels and not self._store.saw(item.image, pixels)):
+        pixels = picture.film.pixel_hash
+        if picture.film.size != item.film.size or (item.pixels != pixels and not self._store.saw(item.image, pixels)):
             raise Refused(
                 409,
                 "the file holds another picture than the one that was marked",
@@ -516,7 +494,7 @@ class Annotator:
         return self._store.item(item.reader, item.id) or item
 
 
-def create_app(annotator: Annotator, address: Address) -> Callable[..., Any]:
+def create_app(annotator: Annotator, address: Address) -> Gate:
     """The whole server as an ASGI application."""
     app = FastAPI(title="radmark annotate", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     gets = {
@@ -544,62 +522,15 @@ def create_app(annotator: Annotator, address: Address) -> Callable[..., Any]:
             app.add_api_route(path, cast("Callable[..., Any]", answer), methods=[method], response_model=None)
     if _static().is_dir():
         app.mount("/static", StaticFiles(directory=_static()))
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(InputError, _input_error)
-    app.add_exception_handler(StoreUnavailable, _unavailable)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
-    return Guard(
-        cast("Any", app),
+    handle_errors(app, see="docs/annotate-api.md", after_bug="Please report it; your marks are safe")
+    app.add_exception_handler(StoreUnavailable, lambda request, error: _unavailable().answer())  # noqa: ARG005
+    return guarded(
+        app,
         hosts=address.hosts,
-        origins=address.origins,
+        origin=None if address.origin is None else address.base,
         cookie=annotator.cookie,
-        known=annotator.known_session,
-        session=annotator.session,
+        reader_of=annotator.reader_of,
     )
-
-
-def calibrated(body: CalibrationBody, frame: Frame) -> tuple[Spacing, float | None]:
-    """Millimetres a pixel from a line or a circle of known size, and how far the points are off the circle on average, in px.
-
-    Pixels keep the shape they have; without a spacing they are taken for squares.
-
-    Raises:
-        Refused: the points make no line or circle.
-    """
-    shape = np.ones(2) if frame.spacing is None else np.array([frame.spacing.x_mm, frame.spacing.y_mm])
-    shape = shape / np.sqrt(shape.prod())
-    points = np.array(body.points, np.float64).reshape(-1, 2)
-    needed = len(points) == 2 if body.kind == "line" else len(points) >= 3
-    if body.mm is None or not needed:
-        what = (
-            "two points and their distance" if body.kind == "line" else "3 points or more on the rim, and the diameter"
-        )
-        raise Refused(422, f"a calibration by a {body.kind} is {what} in millimetres", "Mark it again", len(points))
-    if not frame.holds(points).all():
-        raise Refused(
-            422, "a point of the calibration lies outside the image", "Mark it on the image", str(points.tolist())
-        )
-    square = points * shape
-    residual = None
-    if body.kind == "line":
-        shown = float(np.hypot(*(square[1] - square[0])))
-    else:
-        # Kåsa's fit: |p|² = 2 c·p + (r² - |c|²) is linear in c and r² - |c|²; from the middle, so that it is well conditioned.
-        middle = square.mean(axis=0)
-        p = square - middle
-        a = np.column_stack([2 * p, np.ones(len(p))])
-        (cx, cy, rest), _, rank, _ = np.linalg.lstsq(a, (p**2).sum(axis=1), rcond=1e-9)
-        radius = float(np.sqrt(max(rest + cx**2 + cy**2, 0.0))) if rank == 3 else 0.0
-        shown = 2 * radius
-        residual = float(np.abs(np.hypot(*(p - [cx, cy]).T) - radius).mean())
-    if not shown >= 1:
-        raise Refused(
-            422, "the points of the calibration lie in one place or in a row", "Mark it again", str(points.tolist())
-        )
-    x_mm, y_mm = shape * body.mm / shown
-    return Spacing(float(x_mm), float(y_mm), SpacingSource.KNOWN_DISTANCE), residual
 
 
 def _readings_of(name: str, readings: list[tuple[Item, dict[str, Any]]]) -> dict[str, Any]:
@@ -615,7 +546,7 @@ def _readings_of(name: str, readings: list[tuple[Item, dict[str, Any]]]) -> dict
     first = [row for row in rows if row["reading"] == 1 and row["x"] is not None]
     if not first:
         return {"points": rows, "consensus": None, "spread_px": None}
-    found = consensus(np.array([[row["x"], row["y"]] for row in first]))
+    found = centre_of(np.array([[row["x"], row["y"]] for row in first]), OUTLIER_PX)
     for row, outlier in zip(first, found.outliers, strict=True):
         row["outlier"] = bool(outlier)
     for row in rows:
@@ -629,6 +560,12 @@ def _static() -> Path:
     return Path(str(files("radmark.web"))) / "static"
 
 
+def _unavailable() -> Refused:
+    """Without what the database says, which may hold what a reader wrote."""
+    problem = "the store cannot be written or read just now; nothing was stored"
+    return Refused(503, problem, "Try again", headers={"retry-after": "1"})
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
@@ -638,60 +575,3 @@ def _page(status: int, words: str) -> HTMLResponse:
     return HTMLResponse(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>radmark annotate</title>{body}</html>', status
     )
-
-
-# ------------------------------------------------------------------------------------------------------------- errors
-
-
-def _refused(request: Request, error: Exception) -> JSONResponse:
-    del request
-    refused = cast("Refused", error)
-    return JSONResponse(refused.content, refused.status)
-
-
-def _input_error(request: Request, error: Exception) -> JSONResponse:
-    del request
-    return JSONResponse(input_error_json(cast("InputError", error)), 422)
-
-
-def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    del request, error  # what the database says may hold what a reader wrote
-    content = error_json("the store cannot be written or read just now; nothing was stored", None, "Try again")
-    return JSONResponse(content, 503, {"retry-after": "1"})
-
-
-def _invalid(request: Request, error: Exception) -> JSONResponse:
-    del request
-    problems: list[Mapping[str, Any]] = list(cast("RequestValidationError", error).errors())
-    first = problems[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    if first["type"] == "json_invalid":
-        return JSONResponse(error_json("the body is not JSON", None, "Send JSON as docs/annotate-api.md says"), 400)
-    value = first.get("input")
-    shown = value if isinstance(value, int | float | bool) or value is None else str(value)[:100]
-    content = error_json(f"{where or 'the body'}: {first['msg']}", _plain(shown), "Send what docs/annotate-api.md says")
-    return JSONResponse(content, 422)
-
-
-def _plain(value: object) -> object:
-    """What JSON can hold: not half a surrogate pair, not infinity."""
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _http(request: Request, error: Exception) -> JSONResponse:
-    del request
-    found = cast("HTTPException", error)
-    problem = {404: "there is no such page", 405: "this cannot be done here"}.get(found.status_code, str(found.detail))
-    return JSONResponse(
-        error_json(problem, None, "See docs/annotate-api.md"), found.status_code, headers=dict(found.headers or {})
-    )
-
-
-def _bug(request: Request, error: Exception) -> JSONResponse:
-    del request
-    content = error_json(
-        f"radmark made a mistake ({type(error).__name__})", None, "Please report it; your marks are safe"
-    )
-    return JSONResponse(content, 500)

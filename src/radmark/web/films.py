@@ -8,17 +8,18 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Spacing
-from radmark.core.radiograph import Radiograph
+from radmark.core.facts import FactSource
+from radmark.core.film import Film
+from radmark.core.frame import Spacing
 from radmark.io.dicom import is_dicom
-from radmark.io.images import IMAGE_SUFFIXES, read_image, read_size, read_spacing
-from radmark.web.store import Film
+from radmark.io.images import IMAGE_SUFFIXES, open_film, read_film
+from radmark.web.rows import FilmRow
 
 PROJECT_FOLDER = "radmark-project"
 """Where the store lives, beside the images; never looked into for images."""
@@ -40,14 +41,14 @@ class Picture:
     """A film as the page gets it.
 
     Args:
-        radiograph: as read, without millimetres of its own.
+        film: as its file says.
         values: (H, W) little-endian uint16.
         bits: 8 or 16, the depth of the file's values.
         window: low and high gray value worth showing.
         scale, offset: a file's value is value * scale + offset; 1 and 0 but for float images.
     """
 
-    radiograph: Radiograph
+    film: Film
     values: np.ndarray
     bits: int
     window: tuple[int, int]
@@ -60,8 +61,8 @@ class Films:
 
     Args:
         root: the folder.
-        names: only these, relative to `root`, with the spacing and patient a table states; None: all there are.
-        spacing: millimetres a pixel for all, from whoever knows; wins over the table and the files.
+        told: only these, by name relative to `root`, with what a table says of them; None: all there are.
+        spacing: millimetres per pixel for all, from whoever knows; wins over the table and the files.
 
     Raises:
         InputError: there is no such folder.
@@ -70,26 +71,26 @@ class Films:
     def __init__(
         self,
         root: Path,
-        names: Mapping[str, tuple[Spacing | None, str | None]] | None = None,
+        told: Mapping[str, Film] | None = None,
         spacing: Spacing | None = None,
     ) -> None:
         if not root.is_dir():
             raise InputError("there is no such folder of images", file=root, remedy="Check the path")
         self._root = root.resolve()
-        self._names = names
+        self._told = told
         self._spacing = spacing
         self._lock = threading.Lock()
         self._decoding = threading.Semaphore(_AT_ONCE)
         self._cache: OrderedDict[tuple[str, str], Picture] = OrderedDict()
 
     def scan(
-        self, known: Mapping[str, Film], progress: Callable[[int, int], None] | None = None
-    ) -> tuple[list[Film], list[LeftOut]]:
+        self, known: Mapping[str, FilmRow], progress: Callable[[int, int], None] | None = None
+    ) -> tuple[list[FilmRow], list[LeftOut]]:
         """The films in the natural order of their names, and the files left out. Only headers are read, and only of files that
-        are not in `known` with the same stamp.
+        are not in `known` with the same stamp. Each film says what its file and this start say of it, and nothing else.
         """
-        names = sorted(self._found() if self._names is None else self._names, key=natural)
-        films: list[Film] = []
+        names = sorted(self._found() if self._told is None else self._told, key=natural)
+        films: list[FilmRow] = []
         left_out: list[LeftOut] = []
         for i, name in enumerate(names):
             try:
@@ -112,17 +113,20 @@ class Films:
                     names.append(path.relative_to(self._root).as_posix())
         return names
 
-    def _measured(self, name: str, known: Film | None) -> Film:
+    def _measured(self, name: str, known: FilmRow | None) -> FilmRow:
         path = self.path(name)
         stamp = _stamp(path)
-        stated, patient = (None, None) if self._names is None else self._names[name]
-        stated = self._spacing or stated
-        if known is None or known.stamp != stamp:
-            return Film(name, stamp, Frame(*read_size(path), stated or read_spacing(path)), patient)
-        own = known.frame.spacing
-        if stated is None and own is not None and not own.source.startswith("dicom"):
-            own = read_spacing(path)  # what stands in the store is what a flag or a table said at another start
-        return Film(name, stamp, Frame(known.frame.width, known.frame.height, stated or own), patient)
+        head = open_film(path, name=name) if known is None or known.stamp != stamp else known.film
+        of_file = tuple(fact for fact in head.facts if fact.source is FactSource.HEADER)
+        told = Film(name) if self._told is None else self._told[name]
+        film = replace(
+            told,
+            size=head.size,
+            spacing=self._spacing or told.spacing or head.file_spacing,
+            facts=(*told.facts, *of_file),
+            file_spacing=head.file_spacing,
+        )
+        return FilmRow(film, stamp)
 
     def path(self, name: str) -> Path:
         """The file of a name.
@@ -163,7 +167,7 @@ class Films:
                 if key in self._cache:  # whoever was before us at the gate may have read the same film
                     return self._cache[key]
             try:
-                picture = _picture(read_image(path))
+                picture = _picture(read_film(path, name=name))
             except InputError as error:
                 raise InputError(error.problem, remedy=error.remedy, file=name) from error
         with self._lock:
@@ -197,8 +201,8 @@ def _stamp(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def _picture(radiograph: Radiograph) -> Picture:
-    pixels = radiograph.pixels
+def _picture(film: Film) -> Picture:
+    pixels = film.pixels
     scale, offset = 1.0, 0.0
     if pixels.dtype == np.float32:
         low, high = float(pixels.min()), float(pixels.max())
@@ -211,4 +215,4 @@ def _picture(radiograph: Radiograph) -> Picture:
     step = max(1, min(pixels.shape) // 256)
     low, high = np.percentile(values[::step, ::step], (0.5, 99.5))
     window = (int(low), max(int(np.ceil(high)), int(low) + 1))
-    return Picture(radiograph, values, 8 if pixels.dtype == np.uint8 else 16, window, scale, offset)
+    return Picture(film, values, 8 if pixels.dtype == np.uint8 else 16, window, scale, offset)

@@ -1,29 +1,29 @@
 """A project: films, scheme, readers and store brought together; what a table holds already goes in, and all comes out again."""
 
-import csv
 import io
 import json
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from radmark import RESEARCH_USE, __version__
-from radmark.core.dataset import Case, Dataset
 from radmark.core.errors import InputError
-from radmark.core.landmarks import Landmarks, State
-from radmark.core.readings import Mark as Exchanged
-from radmark.core.readings import Reading, Readings
+from radmark.core.facts import FactSource
+from radmark.core.film import Film
+from radmark.core.marks import Mark, Marks, Origin, Reader, State
 from radmark.core.scheme import Scheme
-from radmark.io.annotations import FORMATS, Format
-from radmark.web.films import Films, LeftOut
+from radmark.core.study import Marked, Study
+from radmark.io.format import Format
+from radmark.io.formats import FORMATS
+from radmark.web.accounts import Account
+from radmark.web.films import Films, LeftOut, Picture
 from radmark.web.proposals import Proposer
-from radmark.web.readers import Reader
-from radmark.web.store import Change, Item, Mark, Order, Store
+from radmark.web.reading import ORIGINS
+from radmark.web.rows import Change, Item, MarkRow, Order, Registered
+from radmark.web.store import Store
 
 _IMPORTS = uuid.UUID("5bb1a5a3-7c2c-4c3e-9d9e-8f6a4f1c2e11")  # so that the same cell of a table is the same event
 
@@ -36,12 +36,13 @@ class Project:
     scheme: Scheme
     store: Store
     films: Films
-    readers: tuple[Reader, ...]
+    readers: tuple[Account, ...]
     left_out: tuple[LeftOut, ...] = ()
     order: Order = "name"
     proposer: Proposer | None = None
+    registered: Registered = field(default_factory=Registered)
 
-    def reader(self, name: str) -> Reader | None:
+    def reader(self, name: str) -> Account | None:
         """A reader of this start by name."""
         return next((reader for reader in self.readers if reader.name == name), None)
 
@@ -77,7 +78,7 @@ def open_project(
     scheme: Scheme,
     store: Store,
     films: Films,
-    readers: Sequence[Reader],
+    readers: Sequence[Account],
     *,
     order: Order = "name",
     proposer: Proposer | None = None,
@@ -98,182 +99,210 @@ def open_project(
             if left_out
             else "Give a folder of DICOM, PNG, JPEG or TIFF images",
         )
-    store.register(found)
-    ids = {film.name: film.id for film in found}
+    registered = store.register(found)
+    ids = {row.film.name: row.id for row in found}
     for reader in readers:
         firsts = reader.films(list(ids))
         store.assign(reader.name, [ids[n] for n in firsts], [ids[n] for n in reader.twice(firsts)])
-    return Project(name, scheme, store, films, tuple(readers), tuple(left_out), order, proposer)
+    return Project(name, scheme, store, films, tuple(readers), tuple(left_out), order, proposer, registered)
 
 
-def film_name(case: Case, root: Path) -> str:
-    """What the film of a case is called here: its path below the folder, suffix included."""
-    return case.image.relative_to(root).as_posix()
+# ------------------------------------------------------------------------------------------------------------- import
 
 
-def import_dataset(project: Project, reader: str, dataset: Dataset, root: Path) -> tuple[int, int]:
-    """Take over what a table says a reader marked, once: a second time nothing happens.
+def film_name(film: Film, root: Path) -> str:
+    """What a film of a study is called here: its file's path below the folder, suffix included."""
+    assert film.path is not None  # a study that goes in has its files
+    return film.path.relative_to(root).as_posix()
 
-    A reader who is not among the project's is kept as one whose readings are there, and who does not read.
+
+def told_films(study: Study, root: Path) -> dict[str, Film]:
+    """What a table says of its films, by the names they have here: facts and millimetres.
+
+    What a film's own header says is not the table's to say, and a calibration on the film is its reader's alone.
+
+    Raises:
+        InputError: the table states two spacings for one film.
+    """
+    found: dict[str, Film] = {}
+    for film, _ in study.rows:
+        name = film_name(film, root)
+        known = found.get(name, Film(name))
+        spacing = film.spacing
+        if spacing == film.file_spacing or (spacing is not None and spacing.source.on_film):
+            spacing = None
+        if spacing is not None and known.spacing not in (None, spacing):
+            raise InputError(
+                "two rows state different spacings for one film",
+                value=name,
+                remedy="Make them the same, or give --spacing-mm",
+            )
+        facts = [f for f in film.facts if f.source in (FactSource.USER, FactSource.TABLE) and f not in known.facts]
+        found[name] = replace(known, spacing=spacing or known.spacing, facts=(*known.facts, *facts))
+    return found
+
+
+def import_study(project: Project, study: Study, root: Path, default: str) -> dict[str, tuple[int, int]]:
+    """Take over what a table says its readers marked, once: a second time nothing happens.
+
+    A reader who is not among the project's is kept as one whose readings are there, and who does not read. A second reading is
+    that reader's second here, too.
+
+    Args:
+        project: where it goes.
+        study: with its files.
+        root: the folder the project's films are in.
+        default: whose marks those are that name no person.
 
     Returns:
-        How many marks were stored, and how many passed over because the reader has changed them here since.
+        For each reader, how many marks were stored, and how many passed over because the reader has changed them here since.
+
+    Raises:
+        InputError: two rows would be one reading of one film, a name that no reader can have, or a point outside its film.
     """
+    ids = {name: row.id for name, row in project.store.films().items()}
+    by_reader: dict[str, list[Marked]] = {}
+    seen: set[tuple[str, str, str]] = set()
+    for film, marks in study.rows:
+        name, reader = film_name(film, root), marks.reader or default
+        if (reader, name, marks.reading) in seen:
+            raise InputError(
+                f"two rows of the table would be {reader}'s reading of one film",
+                value=name,
+                remedy="Give another --reader: whose marks those are that name no person",
+            )
+        seen.add((reader, name, marks.reading))
+        if name in ids:  # or left out
+            by_reader.setdefault(reader, []).append(Marked(film, marks))
+    return {reader: _import(project, reader, rows, root, ids) for reader, rows in by_reader.items()}
+
+
+def _import(
+    project: Project, reader: str, rows: Sequence[Marked], root: Path, ids: Mapping[str, str]
+) -> tuple[int, int]:
     store = project.store
-    if project.reader(reader) is None:
-        ids = {film.name: film.id for film in store.films().values()}
-        Reader(reader)  # raises where this is no name
-        store.assign(reader, [ids[n] for case in dataset.cases if (n := film_name(case, root)) in ids])
-    items = {item.name: item for item in _first_items(store, reader)}
+    Account(reader)  # raises where this is no name
+    numbers = _numbers(marks.reading for _, marks in rows)
+    store.keep_readings(reader, [(ids[film_name(film, root)], numbers[marks.reading]) for film, marks in rows])
+    items = store.readings_by(reader)
     work: list[tuple[Item, list[Change]]] = []
-    for case in dataset.cases:
-        marks = case.landmarks
-        item = items.get(film_name(case, root))
-        if item is None:  # left out, or not this reader's
-            continue
-        changes: list[Change] = []
-        for landmark, (x, y), state in zip(marks.scheme.names, marks.points, marks.states, strict=True):
-            word = State(int(state))
-            if word is State.NOT_ANNOTATED or landmark not in project.scheme.names:
-                continue
-            point = (float(x), float(y)) if word <= State.OCCLUDED else (None, None)
-            told = json.dumps([reader, item.image, landmark, *point, word.label])
-            changes.append(Change(str(uuid.uuid5(_IMPORTS, told)), 0, landmark, *point, word.label, "imported"))
+    for film, marks in rows:
+        item = items[film_name(film, root), numbers[marks.reading]]
+        changes = [
+            _change(item, name, mark, marks.model is not None)
+            for name in marks.scheme.names
+            if name in project.scheme.names and (mark := marks.mark(name)).state is not State.NOT_ANNOTATED
+        ]
         work.append((item, changes))
+        spacing = film.spacing
+        if spacing is not None and spacing.source.on_film and not store.calibrated_before(item):
+            kept = {"x_mm": spacing.x_mm, "y_mm": spacing.y_mm, "source": spacing.source.value}
+            store.calibrate(item, {"kind": "imported", "mm": None, "points": [], "spacing": kept, "residual_px": None})
     return store.import_marks(reader, work)
 
 
-def _first_items(store: Store, reader: str) -> Iterator[Item]:
-    offset, total = 0, 1
-    while offset < total:
-        total, page = store.items(reader, offset=offset, limit=5000)
-        yield from (item for item in page if item.reading == 1)
-        offset += 5000
+def _numbers(readings: Iterable[str]) -> dict[str, int]:
+    """Which reading each session is: "" the first, a number that one, any other word the next that is free."""
+    words = list(dict.fromkeys(readings))
+    numbers = {word: int(word or 1) for word in words if not word or (word.isdecimal() and 0 < int(word) < 10**6)}
+    for word in words:
+        if word not in numbers:
+            numbers[word] = next(n for n in range(1, len(words) + 1) if n not in numbers.values())
+    return numbers
+
+
+def _change(item: Item, landmark: str, mark: Mark, by_model: bool) -> Change:
+    """A mark of a table as the first change of its landmark; how it came to be stays what it was.
+
+    Raises:
+        InputError: the point lies outside the film.
+    """
+    point = mark.point if mark.placed else (None, None)
+    told = [item.reader, item.image, landmark, *point, mark.state.label, *([item.reading] if item.reading > 1 else [])]
+    id_ = str(uuid.uuid5(_IMPORTS, json.dumps(told)))
+    if mark.placed and not item.frame.holds(np.array(mark.point)):
+        raise InputError(
+            f"{landmark} lies outside the image, which is {item.frame.width} wide and {item.frame.height} high",
+            value=f"{item.name}: {mark.x:g}, {mark.y:g}",
+            remedy="Correct the point, leave it empty, or state it absent",
+        )
+    origin = mark.origin or (Origin.PREDICTED if by_model else Origin.IMPORTED)
+    return Change(id_, 0, landmark, *point, mark.state.label, origin.value)
 
 
 # ------------------------------------------------------------------------------------------------------------- export
 
 
-def landmarks_of(scheme: Scheme, item: Item, marks: Mapping[str, Mark]) -> Landmarks:
-    """What a reader marked on a film, on its frame."""
-    points = np.full((len(scheme), 2), np.nan)
-    states = np.full(len(scheme), State.NOT_ANNOTATED, np.int8)
-    for name, mark in marks.items():
-        k = scheme.index(name)
-        states[k] = State[mark.state.upper()]
-        if mark.x is not None and mark.y is not None:
-            points[k] = mark.x, mark.y
-    return Landmarks(scheme, item.frame, points, states)
+def marks_of(
+    scheme: Scheme, item: Item, rows: Mapping[str, MarkRow], origins: Mapping[str, Origin] | None = None
+) -> Marks:
+    """What a reader marked on a film, on its frame.
 
-
-def reader_column(item: Item) -> str:
-    """Who read it, as tables say it: a second reading counts as another reader's, as all that compare readers expect."""
-    return item.reader if item.reading == 1 else f"{item.reader} (reading {item.reading})"
-
-
-def export_csv(project: Project, reader: str | None) -> str:
-    """The annotation table `radmark train` reads (`radmark.io.table` says what is in it), with `reader` and states.
-
-    Coordinates are as stored, to the last digit.
+    Args:
+        scheme: the project's.
+        item: which reading.
+        rows: what stands.
+        origins: how those came to be of which the last change does not tell (`Queries.origins`).
     """
-    scheme = project.scheme
-    items, marks = project.store.all_items(reader), project.store.all_marks(reader)
-    patients = any(item.patient for item in items)
-    header = ["image_name", "image_width", "image_height", "n_landmarks", "reader"]
-    header += ["patient_id"] * patients + ["spacing_x_mm", "spacing_y_mm", "done", "comment"]
-    header += [f"{name}_{what}" for name in scheme.names for what in ("x", "y", "state")]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for item in items:
-        spacing = item.frame.spacing
-        row = [item.name, item.frame.width, item.frame.height, len(scheme), reader_column(item)]
-        row += [item.patient or item.name] * patients
-        row += ["", ""] if spacing is None else [repr(spacing.x_mm), repr(spacing.y_mm)]
-        row += ["yes" if item.done else "no", item.comment or ""]
-        there = marks.get((item.reader, item.image, item.reading), {})
-        for name in scheme.names:
-            mark = there.get(name)
-            placed = mark is not None and mark.x is not None and mark.y is not None
-            row += [repr(mark.x), repr(mark.y)] if mark is not None and placed else ["", ""]
-            row.append(State.NOT_ANNOTATED.label if mark is None else mark.state)
-        writer.writerow(row)
-    return text.getvalue()
+    author = Reader(item.reader, "" if item.reading == 1 else str(item.reading))
+    found = {name: _mark(row, (origins or {}).get(name) or ORIGINS.get(row.how)) for name, row in rows.items()}
+    return Marks.of(scheme, item.frame, found, film=item.name, author=author)
 
 
-def export_json(project: Project, reader: str | None) -> str:
-    """Everything that stands, with how and when: absent, not annotated and never looked at are told apart."""
-    items, marks = project.store.all_items(reader), project.store.all_marks(reader)
-    content = {
-        "schema_version": 1,
-        "made_by": f"radmark {__version__}",
-        "notice": RESEARCH_USE,
-        "pixel_origin": "centre of the top-left pixel",
-        "scheme": asdict(project.scheme),
-        "readings": [_json_reading(item, marks.get((item.reader, item.image, item.reading), {})) for item in items],
-    }
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+def _mark(row: MarkRow, origin: Origin | None) -> Mark:
+    state = State[row.state.upper()]
+    if state is State.NOT_ANNOTATED:
+        return Mark(state)
+    return Mark(state, origin=origin) if row.x is None or row.y is None else Mark(state, row.x, row.y, origin=origin)
 
 
-def _json_reading(item: Item, marks: Mapping[str, Mark]) -> dict[str, Any]:
-    spacing = item.frame.spacing
-    return {
-        "image_name": item.name,
-        "image_width": item.frame.width,
-        "image_height": item.frame.height,
-        "pixels_sha256": item.pixels,
-        "spacing": spacing and {"x_mm": spacing.x_mm, "y_mm": spacing.y_mm, "source": spacing.source.value},
-        "patient_id": item.patient,
-        "reader": item.reader,
-        "reading": item.reading,
-        "done": item.done,
-        "comment": item.comment,
-        "calibration": item.calibration,
-        "seconds": {"with_proposal": item.seconds_with, "without": item.seconds_without},
-        "landmarks": {
-            mark.landmark: {
-                "x": mark.x, "y": mark.y, "state": mark.state, "how": mark.how, "version": mark.version, "at": mark.at
-            }
-            for mark in marks.values()
-        },
-    }  # fmt: skip
+def study_of(project: Project, reader: str | None) -> Study:
+    """What stands, of one reader or all: what every export, and agreement, is made from.
 
-
-def readings_of(project: Project, reader: str | None) -> Readings:
-    """What stands, of one reader or all, as other formats and agreement take it.
+    Whether a reader is done, what they remark and the seconds they took are attributes of the row's film.
 
     Raises:
         InputError: nothing stands.
     """
-    marks = project.store.all_marks(reader)
-    found: list[Reading] = []
-    for item in project.store.all_items(reader):
-        there = marks.get((item.reader, item.image, item.reading), {})
-        if there:
-            found.append(
-                Reading(
-                    item.name,
-                    {name: _exchanged(mark) for name, mark in there.items()},
-                    (item.frame.width, item.frame.height),
-                    item.frame.spacing,
-                    item.reader,
-                    "" if item.reading == 1 else str(item.reading),
-                    item.patient,
-                )
-            )
-    return Readings(project.scheme, tuple(found))
+    store = project.store
+    marks, origins = store.all_marks(reader), store.origins(reader)
+    rows: list[Marked] = []
+    for item in store.all_items(reader):
+        key = (item.reader, item.image, item.reading)
+        film = replace(item.film, attributes=_said(item))
+        rows.append(Marked(film, marks_of(project.scheme, item, marks.get(key, {}), origins.get(key))))
+    return Study(project.scheme, tuple(rows))
 
 
-def _exchanged(mark: Mark) -> Exchanged:
-    state = State[mark.state.upper()]
-    return Exchanged(state) if mark.x is None or mark.y is None else Exchanged(state, mark.x, mark.y)
+def _said(item: Item) -> dict[str, str]:
+    said = {"done": "yes" if item.done else "no"}
+    if item.comment:
+        said["comment"] = item.comment
+    for name, seconds in (
+        ("seconds", item.seconds_with + item.seconds_without),
+        ("seconds_with_proposal", item.seconds_with),
+    ):
+        if seconds:
+            said[name] = f"{seconds:.1f}"
+    return said
+
+
+def examined(item: Item, picture: Picture) -> Film:
+    """The film of an item with all that is known of it: by its file as it is now, and by whoever told the project."""
+    told = [fact for fact in item.film.facts if fact.source is not FactSource.HEADER]
+    return replace(
+        item.film,
+        facts=(*told, *picture.film.facts),
+        notes=picture.film.notes,
+        file_spacing=picture.film.file_spacing,
+    )
 
 
 def _in_format(form: Format) -> Callable[[Project, str | None], str | bytes]:
-    """What writes that format: its one file, or its file an image in a zip."""
+    """What writes that format: its one file, or its one file per film in a zip."""
 
     def write(project: Project, reader: str | None) -> str | bytes:
-        found = readings_of(project, reader)
+        found = study_of(project, reader)
         if form.text is not None:
             return form.text(found)
         assert form.files is not None  # a format has one or the other
@@ -296,7 +325,7 @@ def export_agreement(project: Project, reader: str | None) -> str:
     from radmark.agree.panel import panel
     from radmark.agree.report import report_page
 
-    return report_page(agreement(panel([readings_of(project, reader)])), "How well the readers agree")
+    return report_page(agreement(panel(study_of(project, reader))), "How well the readers agree")
 
 
 @dataclass(frozen=True)
@@ -316,18 +345,15 @@ class Export:
     of_all: bool = False
 
 
+def _export(form: Format) -> Export:
+    if form.text is None:
+        return Export(_in_format(form), "application/zip", ".zip")
+    media = {".csv": "text/csv; charset=utf-8", ".json": "application/json"}
+    return Export(_in_format(form), media.get(form.suffix, "text/plain; charset=utf-8"), form.suffix)
+
+
 EXPORTS: Mapping[str, Export] = {
-    "csv": Export(export_csv, "text/csv; charset=utf-8", ".csv"),
-    "json": Export(export_json, "application/json", ".json"),
-    **{
-        form.name: Export(
-            _in_format(form),
-            "application/zip" if form.text is None else "text/plain; charset=utf-8",
-            ".zip" if form.text is None else form.suffix,
-        )
-        for form in FORMATS.values()
-        if form.name not in ("csv", "json")
-    },
+    **{name: _export(form) for name, form in FORMATS.items()},
     "agreement": Export(export_agreement, "text/html; charset=utf-8", ".html", of_all=True),
 }
 """By the name the page and the command line say. What a format cannot hold is in docs/formats.md."""

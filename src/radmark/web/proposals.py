@@ -6,17 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from radmark.core.errors import InputError
-from radmark.core.landmarks import State
-from radmark.core.prediction import Prediction
-from radmark.core.radiograph import Radiograph
+from radmark.core.film import Film
+from radmark.core.marks import Marks
 from radmark.web.films import Films
 from radmark.web.store import Store, StoreUnavailable
 
-Predict = Callable[[str, Radiograph], Prediction]
-"""Image name and radiograph to a prediction in the radiograph's own frame; `infer.Predictor` is one."""
+Predict = Callable[[Film], Marks]
+"""A film to a model's marks on its own grid; `infer.Predictor` is one."""
 
 _ASKED, _AHEAD = 0, 1  # somebody waits for it; nobody does yet
 
@@ -45,15 +42,15 @@ class Proposer:
         self._thread.start()
 
     def ahead(self) -> None:
-        """Go through all images the model has not seen, so that they can be ordered by its uncertainty."""
+        """Go through all films the model has not seen, so that they can be ordered by its uncertainty."""
         for image, name in self._store.without_proposal(self.model):
             self._queue.put((_AHEAD, next(self._order), image, name))
 
     def of(self, image: str, name: str, pixels: str | None) -> Mapping[str, Any] | None:
-        """What the model says of an image, None as long as it is not known: it is computed next then.
+        """What the model says of a film, None as long as it is not known: it is computed next then.
 
         Raises:
-            InputError: the model cannot read this image.
+            InputError: the model cannot read this film.
         """
         known = self.known(image, pixels)
         if known is not None:
@@ -66,12 +63,12 @@ class Proposer:
         return None
 
     def known(self, image: str, pixels: str | None) -> Mapping[str, Any] | None:
-        """What the model said of an image of these pixels (None: of whatever it is), if it was asked."""
+        """What the model said of a film of these pixels (None: of whatever it is), if it was asked."""
         known = self._store.proposal(image, self.model)
         return known if known is None or pixels in (None, known["pixels"]) else None
 
     def stop(self) -> None:
-        """Finish the image in hand, and no other."""
+        """Finish the film in hand, and no other."""
         self._stopping.set()
         self._queue.put((-1, 0, "", ""))
         self._thread.join(timeout=60)
@@ -95,22 +92,20 @@ class Proposer:
             self._asked.discard(image)
 
     def _propose(self, image: str, name: str) -> None:
-        radiograph = self._films.open(name).radiograph
-        if self.known(image, radiograph.pixel_hash) is not None:
+        film = self._films.open(name).film
+        if self.known(image, film.pixel_hash) is not None:
             return
-        prediction = self._predict(name, radiograph)
-        marks = prediction.landmarks
+        marks = self._predict(film)
+        found = {landmark: marks.mark(landmark) for landmark in marks.scheme.names}
         landmarks = {
             landmark: {
-                "x": float(x) if np.isfinite(x) else None,
-                "y": float(y) if np.isfinite(y) else None,
-                "state": State(int(state)).label,
-                "confidence": float(confidence) if np.isfinite(confidence) else None,
+                "x": mark.x if mark.placed else None,
+                "y": mark.y if mark.placed else None,
+                "state": mark.state.label,
+                "confidence": mark.confidence,
             }
-            for landmark, (x, y), state, confidence in zip(
-                marks.scheme.names, marks.points, marks.states, prediction.confidence, strict=True
-            )
+            for landmark, mark in found.items()
         }
-        known = prediction.confidence[np.isfinite(prediction.confidence)]
-        uncertainty = float(1 - known.mean()) if len(known) else None
-        self._store.propose(image, self.model, radiograph.pixel_hash, uncertainty, {"landmarks": landmarks})
+        known = [mark.confidence for mark in found.values() if mark.confidence is not None]
+        uncertainty = 1 - sum(known) / len(known) if known else None
+        self._store.propose(image, self.model, film.pixel_hash, uncertainty, {"landmarks": landmarks})

@@ -5,12 +5,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from radmark.core.errors import InputError
+from radmark.core.finding import Finding
 from radmark.core.frame import Spacing
-from radmark.web.store import Counts, Item, Mark
-
-MAX_BODY = 64 * 1024
-"""Bytes of a request."""
+from radmark.core.report import Result
+from radmark.web.rows import Counts, Item, MarkRow
 
 StateWord = Literal["present", "occluded", "absent", "not_annotated"]
 HowWord = Literal["placed", "moved", "keyed", "accepted", "adjudicated", "state", "undo"]
@@ -76,19 +74,8 @@ class EmptyBody(_Body):
     """Nothing to say."""
 
 
-def error_json(problem: str, value: object = None, remedy: str = "") -> dict[str, Any]:
-    """The one shape of an error."""
-    plain = value if value is None or isinstance(value, str | int | float | bool) else str(value)
-    return {"error": {"problem": problem, "value": plain, "remedy": remedy}}
-
-
-def input_error_json(error: InputError) -> dict[str, Any]:
-    """A user's error; the file it is about is its value where there is no other."""
-    return error_json(error.problem, error.value if error.value is not None else error.file, error.remedy)
-
-
 def spacing_json(spacing: Spacing | None) -> dict[str, Any] | None:
-    """Millimetres a pixel, and where they came from."""
+    """Millimetres per pixel, and where they came from."""
     return spacing and {"x_mm": spacing.x_mm, "y_mm": spacing.y_mm, "source": spacing.source.value}
 
 
@@ -111,12 +98,11 @@ def item_json(item: Item, n_landmarks: int, *, blind: bool) -> dict[str, Any]:
         "n_landmarks": n_landmarks,
         "done": item.done,
         "comment": item.comment,
-        "assigned": True,
         "uncertainty": None if blind else item.uncertainty,
     }
 
 
-def mark_json(mark: Mark) -> dict[str, Any]:
+def mark_json(mark: MarkRow) -> dict[str, Any]:
     """What stands for a landmark."""
     return {
         "x": mark.x,
@@ -126,4 +112,29 @@ def mark_json(mark: Mark) -> dict[str, Any]:
         "version": mark.version,
         "by": mark.by,
         "at": mark.at,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """What has to be known of a film or a number."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "words": finding.words,
+        "about": finding.about,
+    }
+
+
+_OF_RESULT = (
+    "key", "title", "side", "value", "unit", "words", "points", "line", "sign", "source", "mm_from", "usable", "reason",
+)  # fmt: skip
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """A measurement; `flags` are the words of its findings."""
+    return {
+        **{key: getattr(result, key) for key in _OF_RESULT},
+        "flags": list(result.flags),
+        "findings": [finding_json(finding) for finding in result.findings],
+        "missing": list(result.missing),
     }

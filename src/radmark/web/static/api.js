@@ -13,7 +13,7 @@ export class Refused extends Error {
 
   /** Nothing was stored and nothing is wrong with what was sent: try again later. */
   get temporary() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return [0, 408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
@@ -53,7 +53,7 @@ export async function post(path, body) {
   }
 }
 
-const query = (values) => new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v !== null)).toString();
+const query = (values) => new URLSearchParams(Object.entries(values).filter(([, v]) => v !== "" && v != null)).toString();
 
 export const project = () => getJson("/api/project");
 export const images = (values) => getJson(`/api/images?${query(values)}`);
@@ -81,9 +81,6 @@ export async function pixels(id) {
     height,
     pixels: uint16(bytes),
     window: [number("Window-Low", NaN), number("Window-High", NaN)],
-    inverted: number("Inverted", 0) === 1,
-    scale: number("Scale", 1),
-    offset: number("Offset", 0),
   };
 }
 

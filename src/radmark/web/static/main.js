@@ -17,7 +17,7 @@ const $ = (id) => document.getElementById(id);
 const KEPT_FILMS = 4;
 const REPORT_TIME_MS = 20_000;
 const DEFAULTS = {
-  loupe: "pressing", loupeZoom: 6, guides: false, names: false, lines: true, proposals: true, leftHanded: false, display: "standard",
+  loupe: "pressing", loupeZoom: 6, guides: false, names: false, lines: true, proposals: true, leftHanded: false, stated: "",
 };
 
 class App {
@@ -34,7 +34,6 @@ class App {
     this.showReadings = false;
     this.films = new Map(); // id -> promise of pixels; the last few
     this.turn = 0;
-    this.unsent = 0; // typed or moved, but not yet given to the outbox
     this.nudge = null;
     this.clock = new Clock();
   }
@@ -54,7 +53,6 @@ class App {
     $("proposal-buttons").hidden = !this.canPropose;
     this.canReadOthers = project.me.role === "adjudicator" && !project.me.blind;
     document.querySelector("[data-action=readers]").hidden = !this.canReadOthers;
-    $("display").value = this.settings.display;
     this.panel.of(project.scheme);
     this.counts(project.counts);
     this.#applySettings();
@@ -125,7 +123,6 @@ class App {
         this.stage.viewer.original = Window.between(low, high);
         this.stage.viewer.resetWindow();
       }
-      if (pixels.inverted !== this.stage.viewer.window.invert && pixels.inverted) this.stage.viewer.invert();
       this.stage.viewer.draw();
       performance.measure("radmark-opened", { start: since });
       $("loading").textContent = "";
@@ -219,8 +216,6 @@ class App {
     const { image } = this;
     $("film-name").textContent = image.name + (image.reading > 1 ? ` · reading ${image.reading}` : "");
     $("film-name").title = `${image.width} × ${image.height}`;
-    $("film-flags").textContent = image.flags.map((flag) => flag.words).join("; ");
-    $("film-flags").title = $("film-flags").textContent;
     $("done").setAttribute("aria-pressed", String(image.done));
     $("done").textContent = image.done ? "Done ✓" : "Done (D)";
     $("comment").value = image.comment ?? "";
@@ -235,20 +230,29 @@ class App {
   #showSpacing(residual = null) {
     const { spacing } = this.image;
     $("spacing").textContent = (spacing
-      ? `${spacing.x_mm.toFixed(4)} × ${spacing.y_mm.toFixed(4)} mm a pixel (${spacing.source.replaceAll("-", " ")})`
+      ? `${spacing.x_mm.toFixed(4)} × ${spacing.y_mm.toFixed(4)} mm per pixel (${spacing.source.replaceAll("-", " ")})`
       : "No millimetres are known: lengths are in pixels.") +
       (residual === null ? "" : ` The rim fits to ${residual.toFixed(2)} px.`);
     $("uncalibrate").disabled = !this.image.calibration;
   }
 
+  /** How the film lies, where its file or a table says so. */
+  #told() {
+    return ["standard", "mirrored"].find((display) => display === this.image?.display) ?? null;
+  }
+
+  /** How the film lies: as it says itself, else as this reader states; where nobody says, the standard display is assumed. */
   #showSides() {
-    const flags = this.image?.flags.map((flag) => flag.flag) ?? [];
-    if (flags.includes("mirrored_display")) this.display = "mirrored";
-    else this.display = this.settings.display;
-    $("display").value = this.display;
+    const told = this.#told();
+    this.display = told ?? (this.settings.stated || "standard");
+    $("display").value = told ?? this.settings.stated;
+    $("display").disabled = told !== null;
     const [left, right] = { standard: ["R", "L"], mirrored: ["L", "R"], unknown: ["?", "?"] }[this.display];
     $("side-left").textContent = left;
     $("side-right").textContent = right;
+    const flags = this.image?.flags.filter(({ flag }) => flag !== "orientation_unknown" || !this.settings.stated) ?? [];
+    $("film-flags").textContent = flags.map(({ words }) => words).join("; ");
+    $("film-flags").title = $("film-flags").textContent;
   }
 
   listed(total) {
@@ -500,7 +504,9 @@ class App {
 
   async #measure() {
     const { turn, image } = this;
-    const answer = await api.measurements(image.id, { side: $("side").value, display: this.display }).catch(() => null);
+    // What the film says is not sent back as if this reader had said it.
+    const stated = { side: $("side").value, display: this.#told() === null ? this.settings.stated : null };
+    const answer = await api.measurements(image.id, stated).catch(() => null);
     if (turn === this.turn) this.panel.measures(answer);
   }
 
@@ -841,7 +847,7 @@ class App {
       if (this.tool?.enough) this.calibrate({ kind: this.tool.kind, points: this.tool.points, mm: Number($("mm").value) });
     });
     $("display").addEventListener("change", () => {
-      this.setting("display", $("display").value);
+      this.setting("stated", $("display").value);
       this.#showSides();
       if (this.image) this.#measure();
     });

@@ -112,20 +112,20 @@ export class Panel {
         .filter(Boolean).join("\n");
       row.insertCell().textContent = `${m.title}${m.side ? `, ${m.side}` : ""}`;
       const value = row.insertCell();
-      value.className = "number";
+      value.className = m.usable === "no" ? "number unusable" : "number";
       value.textContent = m.words;
       if (m.flags.length) {
         const flag = value.appendChild(document.createElement("abbr"));
         flag.title = m.flags.join("; ");
         flag.textContent = " ⚑";
-        flag.className = "warning";
-        flag.setAttribute("aria-label", `note: ${m.flags.join("; ")}`);
+        flag.className = m.usable === "yes" ? "note" : "warning";
+        flag.setAttribute("aria-label", `${{ yes: "note", check: "check", no: "not to be used" }[m.usable]}: ${m.flags.join("; ")}`);
       }
     }
     const note = document.createElement("p");
     note.className = "small";
     note.textContent = missing.length ? `${missing.length} more need other landmarks.` : "";
-    if (missing.length) note.title = missing.map((m) => `${m.title}: ${m.missing.map(spoken).join(", ") || "no number"}`).join("\n");
+    if (missing.length) note.title = missing.map((m) => `${m.title}: ${m.missing.map(spoken).join(", ") || m.reason || "no number"}`).join("\n");
     const notice = document.createElement("p");
     notice.className = "small";
     notice.textContent = answer.notice;

@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from radmark.core import InputError
-from radmark.web.readers import Reader, consensus, read_readers
+from radmark.web.accounts import Account, read_readers
 
 
 def write(folder: Path, text: str) -> Path:
@@ -53,25 +52,25 @@ def test_the_flag_blinds_readers_and_no_adjudicator(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "does not list readers"),
-        ("reader = 1", "does not list readers"),
-        ("reader = [1]", "a reader is a table"),
-        ('[[reader]]\nname = "A"\n[other]\n', "does not list readers"),
-        ("[[reader]]\n", "has no name"),
+        ("", "lacks reader"),
+        ("reader = 1", "column reader: .*Give a list"),
+        ("reader = [1]", r"column reader\[1\]: .*Give a table"),
+        ('[[reader]]\nname = "A"\n[other]\n', "column other: .*no such key"),
+        ("[[reader]]\n", r"reader\[1\] lacks name"),
         ('[[reader]]\nname = ""', "needs a name"),
         ('[[reader]]\nname = " A"', "needs a name"),
         ('[[reader]]\nname = "A\\u0000"', "needs a name"),
         ('[[reader]]\nname = "A"\nage = 3', "no such key"),
-        ('[[reader]]\nname = "A"\nblind = 1', "no bool"),
-        ('[[reader]]\nname = "A"\nsecond_share = true', "no int"),
+        ('[[reader]]\nname = "A"\nblind = 1', "blind .*Give true or false"),
+        ('[[reader]]\nname = "A"\nsecond_share = true', "second_share .*Give a number"),
         ('[[reader]]\nname = "A"\nsecond_share = 1.5', "not between 0 and 1"),
         ('[[reader]]\nname = "A"\nsecond_share = nan', "not between 0 and 1"),
         ('[[reader]]\nname = "A"\nsecond_after_days = inf', "not between 0 and 3650"),
-        ('[[reader]]\nname = "A"\nrole = "king"', "no such role"),
-        ('[[reader]]\nname = "A"\nimages = [1]', "no list of patterns"),
-        ('[[reader]]\nname = "A"\nimages = []', "no list of patterns"),
-        ('[[reader]]\nname = "A"\n[[reader]]\nname = "A"', "stands twice"),
-        ("[[reader", "cannot be read"),
+        ('[[reader]]\nname = "A"\nrole = "king"', "role .*Give one of reader, adjudicator"),
+        ('[[reader]]\nname = "A"\nimages = [1]', r"images\[1\] .*Give a text"),
+        ('[[reader]]\nname = "A"\nimages = []', "has no images"),
+        ('[[reader]]\nname = "A"\n[[reader]]\nname = "A"', "appears twice"),
+        ("[[reader", "not valid TOML"),
     ],
 )
 def test_a_readers_file_that_makes_no_sense_is_refused_with_its_name(tmp_path: Path, text: str, words: str) -> None:
@@ -83,36 +82,10 @@ def test_a_readers_file_that_makes_no_sense_is_refused_with_its_name(tmp_path: P
 
 def test_a_share_is_read_twice_and_always_the_same() -> None:
     names = [f"{i}.png" for i in range(50)]
-    reader = Reader("A", second_share=0.2)
+    reader = Account("A", second_share=0.2)
     twice = reader.twice(names)
     assert len(twice) == len(set(twice)) == 10
     assert set(twice) < set(names)
     assert reader.twice(names[::-1]) == twice
-    assert set(Reader("B", second_share=0.2).twice(names)) != set(twice)
-    assert Reader("A").twice(names) == []
-
-
-def test_one_reader_far_off_is_marked_and_hardly_moves_the_consensus() -> None:
-    points = np.array([[100.0, 100.0], [102.0, 100.0], [101.0, 102.0], [160.0, 100.0]])
-    found = consensus(points)
-    assert found.outliers.tolist() == [False, False, False, True]
-    assert np.hypot(*(found.point - [101, 100.7])) < 2  # the mean would lie 15 px away
-    np.testing.assert_allclose(found.distances, np.hypot(*(points - found.point).T))
-
-
-def test_of_two_readers_nobody_is_the_outlier_and_the_consensus_is_the_middle() -> None:
-    found = consensus(np.array([[0.0, 0.0], [100.0, 0.0]]))
-    np.testing.assert_allclose(found.point, [50, 0])
-    assert not found.outliers.any()
-    assert found.spread == 50
-
-
-def test_readers_who_agree_to_a_fraction_of_a_pixel_are_no_outliers_to_each_other() -> None:
-    found = consensus(np.array([[0.0, 0.0], [0.0, 0.01], [0.01, 0.0], [0.0, 0.9]]))
-    assert not found.outliers.any()
-
-
-def test_one_reading_is_its_own_consensus() -> None:
-    found = consensus(np.array([[3.0, 4.0]]))
-    assert found.point.tolist() == [3, 4]
-    assert found.spread == 0
+    assert set(Account("B", second_share=0.2).twice(names)) != set(twice)
+    assert Account("A").twice(names) == []
