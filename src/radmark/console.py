@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from radmark.benchmark.plan import Cell
-    from radmark.train.loop import Row
+    from radmark.training.loop import Row
 
 out = Console(highlight=False, markup=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -20,6 +20,11 @@ LINE_EVERY_S = 10.0
 
 BENCHMARK_LINE_EVERY_S = 60.0
 """The same for a benchmark, which may take days."""
+
+
+def counted(number: int, thing: str = "film") -> str:
+    """ "1 film", "2 films"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 class TrainingProgress:

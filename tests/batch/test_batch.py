@@ -25,17 +25,16 @@ from dicom_files import film
 from lantern import picture
 from radmark import RESEARCH_USE, cli
 from radmark.batch.journal import Journal
-from radmark.batch.pipeline import Job, predict_each
+from radmark.batch.pipeline import predict_each
 from radmark.batch.run import Engine, run_batch
 from radmark.checkpoint import MODEL_FILE, Checkpoint, save
 from radmark.config import Config, DataConfig, LabelConfig, ModelConfig
-from radmark.core import InputError, Landmarks, Radiograph, Scheme, Spacing, SpacingSource
-from radmark.core.prediction import Prediction
+from radmark.core import Film, InputError, Marks, Scheme, Spacing, SpacingSource
 from radmark.infer import Predictor
-from radmark.io import read_dataset, read_image
+from radmark.io import read_dataset, read_film
 from radmark.model import build
 from workers import __file__ as workers_file
-from workers import jobs_of, load_and_tell
+from workers import films_of, load_and_tell
 
 NAMES = ("tip", "heel", "toe")
 
@@ -76,15 +75,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 BAD = {"empty.png", "text.jpg", "cut.png"}
 
 
-def jobs(films: Path) -> list[Job]:
-    return [Job(p.relative_to(films).as_posix(), p) for p in sorted(films.rglob("*")) if p.is_file()]
+def listed(films: Path) -> list[Film]:
+    return [Film(p.relative_to(films).as_posix(), path=p) for p in sorted(films.rglob("*")) if p.is_file()]
 
 
 @functools.cache
-def alone(run: Path, films: Path) -> dict[str, Prediction]:
+def alone(run: Path, films: Path) -> dict[str, Marks]:
     """Each good image read and predicted by itself."""
     predictor = Predictor.load(run)
-    return {j.name: predictor(j.name, read_image(j.path)) for j in jobs(films) if j.name not in BAD}
+    return {f.name: predictor(read_film(f.path or "", name=f.name)) for f in listed(films) if f.name not in BAD}
 
 
 def points(row: dict[str, Any]) -> list[list[float]]:
@@ -94,7 +93,7 @@ def points(row: dict[str, Any]) -> list[list[float]]:
 def check_parquet(path: Path, run: Path, films: Path) -> None:
     """Every image is there once, the good ones with the points they have alone, the bad ones with a reason."""
     rows = pq.read_table(path).to_pylist()
-    assert [row["image_name"] for row in rows] == [job.name for job in jobs(films)]
+    assert [row["image_name"] for row in rows] == [film.name for film in listed(films)]
     expected = alone(run, films)
     for row in rows:
         if row["image_name"] in BAD:
@@ -103,7 +102,8 @@ def check_parquet(path: Path, run: Path, films: Path) -> None:
         else:
             assert row["problem"] is None
             found = expected[row["image_name"]]
-            assert points(row) == pytest.approx(found.landmarks.points, abs=1.5e-4)  # they are kept to four decimals
+            assert found.confidence is not None
+            assert points(row) == pytest.approx(found.points, abs=1.5e-4)  # they are kept to four decimals
             assert row["heel_confidence"] == pytest.approx(found.confidence[1], abs=1e-4)
 
 
@@ -121,14 +121,14 @@ def test_reading_ahead_and_several_at_once_move_no_point_by_a_ten_thousandth(
     run: Path, films: Path, workers: int, batch_size: int
 ) -> None:
     expected = alone(run, films)
-    outcomes = list(predict_each(jobs(films), Predictor.load(run), workers=workers, batch_size=batch_size))
-    assert [o.job for o in outcomes] == jobs(films)
-    assert {o.job.name for o in outcomes if o.problem} == BAD
+    outcomes = list(predict_each(listed(films), Predictor.load(run), workers=workers, batch_size=batch_size))
+    assert [o.film.name for o in outcomes] == [film.name for film in listed(films)]
+    assert {o.film.name for o in outcomes if o.problem} == BAD
     for outcome in outcomes:
-        if outcome.job.name not in BAD:
+        if outcome.film.name not in BAD:
             found = outcome.found()
-            assert found.name == outcome.job.name
-            np.testing.assert_allclose(found.landmarks.points, expected[found.name].landmarks.points, rtol=0, atol=1e-4)
+            assert found.film == outcome.film.name
+            np.testing.assert_allclose(found.points, expected[found.film].points, rtol=0, atol=1e-4)
 
 
 class Slow:
@@ -139,13 +139,13 @@ class Slow:
     def __init__(self) -> None:
         self.go = threading.Event()
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+    def __call__(self, film: Film) -> Marks:
         raise NotImplementedError
 
-    def prepare(self, name: str, radiograph: Radiograph) -> str:
-        return name
+    def prepare(self, film: Film) -> str:
+        return film.name
 
-    def locate(self, prepared: Sequence[str]) -> list[Prediction]:
+    def locate(self, prepared: Sequence[str]) -> list[Marks]:
         self.go.wait(20)
         return [None] * len(prepared)  # type: ignore[list-item]
 
@@ -158,7 +158,7 @@ def test_no_more_images_are_read_ahead_than_stated_however_slow_the_network(film
         nonlocal asked
         while True:
             asked += 1
-            yield Job(str(asked), picture)
+            yield Film(str(asked), path=picture)
 
     slow = Slow()
     threading.Timer(1.0, slow.go.set).start()
@@ -178,14 +178,15 @@ class Together:
         self.second_is_done = threading.Event()
         self.open = False
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
+    def __call__(self, film: Film) -> Marks:
         assert self.open
+        name = film.name
         if self.met.wait() is not None and name == "0":
             assert self.second_is_done.wait(20)
         if name == "1":
             self.second_is_done.set()
         points = np.full((len(NAMES), 2), float(name))
-        return Prediction(name, Landmarks.present(self.scheme, radiograph.frame, points), np.ones(len(NAMES)))
+        return Marks.present(self.scheme, film.frame, points, film=name, confidence=np.ones(len(NAMES)))
 
     @contextmanager
     def side_by_side(self) -> Generator[None]:
@@ -197,8 +198,8 @@ class Together:
 def test_a_model_that_may_be_is_asked_by_several_threads_at_once_and_the_order_stays(films: Path) -> None:
     picture = films / "ward0" / "00.png"
     together = Together()
-    outcomes = list(predict_each([Job(str(i), picture) for i in range(4)], together, workers=2))
-    assert [outcome.found().landmarks.points[0, 0] for outcome in outcomes] == [0, 1, 2, 3]
+    outcomes = list(predict_each([Film(str(i), path=picture) for i in range(4)], together, workers=2))
+    assert [outcome.found().points[0, 0] for outcome in outcomes] == [0, 1, 2, 3]
     assert not together.open
 
 
@@ -206,7 +207,7 @@ def test_torch_has_its_threads_back_after_images_side_by_side(run: Path, films: 
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        each = predict_each(jobs(films), Predictor.load(run), workers=2)
+        each = predict_each(listed(films), Predictor.load(run), workers=2)
         next(each)
         assert torch.get_num_threads() == 1
         each.close()
@@ -221,18 +222,18 @@ def test_a_model_without_a_batchs_parts_works_one_image_at_a_time(run: Path, fil
     class Plain:
         scheme = predictor.scheme
 
-        def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-            return predictor(name, radiograph)
+        def __call__(self, film: Film) -> Marks:
+            return predictor(film)
 
     expected = alone(run, films)
-    for outcome in predict_each(jobs(films), Plain(), batch_size=4):
+    for outcome in predict_each(listed(films), Plain(), batch_size=4):
         if outcome.problem is None:
-            assert (outcome.found().landmarks.points == expected[outcome.job.name].landmarks.points).all()
+            assert (outcome.found().points == expected[outcome.film.name].points).all()
 
 
 def test_an_image_as_narrow_as_a_thread_is_bad_and_not_the_end(run: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((1, 60_000), np.uint8)).save(tmp_path / "thread.png")  # its square would take 14 GB
-    (outcome,) = predict_each([Job("thread", tmp_path / "thread.png")], Predictor.load(run))
+    (outcome,) = predict_each([Film("thread", path=tmp_path / "thread.png")], Predictor.load(run))
     assert "side of more than" in str(outcome.problem)
 
 
@@ -250,7 +251,7 @@ def test_plain_prediction_reads_ahead_too_and_its_table_is_the_same_to_the_last_
         rows = list(csv.DictReader(file))
     assert [row["image_name"] for row in rows] == list(expected)
     for row in rows:
-        for name, (x, y) in zip(NAMES, expected[row["image_name"]].landmarks.points, strict=True):
+        for name, (x, y) in zip(NAMES, expected[row["image_name"]].points, strict=True):
             assert (row[f"{name}_x"], row[f"{name}_y"]) == (f"{x:.4f}", f"{y:.4f}")
     assert cli.main(["predict", str(run), str(films / "study.dcm"), "--out", str(tmp_path / "study.sr.dcm")]) == 0
     report = pydicom.dcmread(tmp_path / "study.sr.dcm")
@@ -287,9 +288,9 @@ def test_a_batchs_csv_is_read_back_as_annotations_and_its_bad_images_stand_besid
     assert cli.main(["predict", str(run), str(films), "--out", str(out), "--engine", "local"]) == 0
     again = read_dataset(out, films)
     expected = alone(run, films)
-    assert [case.name for case in again.cases] == list(expected)
-    for case in again.cases:
-        np.testing.assert_allclose(case.landmarks.points, expected[case.name].landmarks.points, rtol=0, atol=1e-4)
+    assert [case.film.name for case in again.rows] == list(expected)
+    for case in again.rows:
+        np.testing.assert_allclose(case.marks.points, expected[case.film.name].points, rtol=0, atol=1e-4)
     with (tmp_path / "points.problems.csv").open(encoding="utf-8", newline="") as file:
         assert {row["image_name"] for row in csv.DictReader(file)} == BAD
 
@@ -298,7 +299,7 @@ def test_a_batchs_json_holds_every_image_once(run: Path, films: Path, tmp_path: 
     out = tmp_path / "points.json"
     assert cli.main(["predict", str(run), str(films), "--out", str(out), "--engine", "local"]) == 0
     tree = json.loads(out.read_text(encoding="utf-8"))
-    assert [image["image_name"] for image in tree["images"]] == [job.name for job in jobs(films)]
+    assert [image["image_name"] for image in tree["images"]] == [film.name for film in listed(films)]
     assert {image["image_name"] for image in tree["images"] if image["problem"]} == BAD
     assert tree["notice"] == RESEARCH_USE
 
@@ -328,7 +329,7 @@ def test_a_name_that_is_no_text_is_in_the_result_all_the_same(run: Path, films: 
 
 def batch(run: Path, films: Path, out: Path, **options: Any) -> Any:
     load = options.pop("load", functools.partial(Predictor.load, run))
-    return run_batch(jobs(films), load, out, model="abc", suffix="parquet", settings={}, **options)
+    return run_batch(listed(films), load, out, model="abc", format="parquet", settings={}, **options)
 
 
 class _StopError(Exception):
@@ -350,7 +351,7 @@ def test_a_job_that_was_stopped_does_the_rest_only(run: Path, films: Path, tmp_p
     seen: list[int] = []
     ended = batch(run, films, out, watch=lambda done, *_: seen.append(done))
     assert seen == list(range(12, 23))
-    assert (ended.images, ended.bad, ended.resumed) == (22, 3, 11)
+    assert (ended.films, ended.bad, ended.resumed) == (22, 3, 11)
     check_parquet(out, run, films)
 
 
@@ -468,7 +469,7 @@ def test_a_worker_of_ray_that_is_killed_loses_nothing_and_doubles_nothing(lit: P
 
     load = functools.partial(load_and_tell, pids)
     run_batch(
-        jobs_of(lit), load, out, model="abc", suffix="parquet", settings={}, engine=Engine("ray", 2), watch=kill_one
+        films_of(lit), load, out, model="abc", format="parquet", settings={}, engine=Engine("ray", 2), watch=kill_one
     )
     assert killed
     assert len(list(pids.iterdir())) == 4  # ours, two workers, and the one that took the place of the killed
@@ -478,11 +479,11 @@ def test_a_worker_of_ray_that_is_killed_loses_nothing_and_doubles_nothing(lit: P
 def test_spacing_of_a_table_travels_into_the_result(run: Path, films: Path, tmp_path: Path) -> None:
     spacing = Spacing(0.1, 0.3, SpacingSource.TABLE)
     run_batch(
-        [Job("a", films / "ward0" / "00.png", spacing)],
+        [Film("a", path=films / "ward0" / "00.png", spacing=spacing)],
         functools.partial(Predictor.load, run),
         tmp_path / "r.parquet",
         model="abc",
-        suffix="parquet",
+        format="parquet",
         settings={},
     )
     (row,) = pq.read_table(tmp_path / "r.parquet").to_pylist()

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import highdicom
 import numpy as np
@@ -26,11 +26,12 @@ from PIL import Image
 from dicom_files import film
 from programs import run
 from radmark import cli
-from radmark.core import Landmarks, Prediction, Radiograph, Scheme
-from radmark.core.dataset import Case, Dataset
-from radmark.evaluate.metrics import point_errors, score
-from radmark.evaluate.report import write_report
-from radmark.io import read_image
+from radmark.core import Film, Marks, Scheme
+from radmark.core.marks import Model
+from radmark.core.study import Marked, Study
+from radmark.evaluation.metrics import point_errors, score
+from radmark.evaluation.report import write_report
+from radmark.io import read_film
 
 TRUTH = {  # 0.5 mm a pixel: the right leg is 12 px, 6 mm, longer
     "teardrop_right": (400.0, 700.0), "teardrop_left": (640.0, 700.0),
@@ -39,6 +40,7 @@ TRUTH = {  # 0.5 mm a pixel: the right leg is 12 px, 6 mm, longer
     "cup_rim_third_left": (698.0, 690.0),
 }  # fmt: skip
 NAME = "PLANTEDNAME"
+MODEL = Model("0123456789ab", "run-7")
 
 
 class Perfect:
@@ -48,9 +50,9 @@ class Perfect:
         self.points = points
         self.scheme = Scheme.from_names(tuple(points), "hip")
 
-    def __call__(self, name: str, radiograph: Radiograph) -> Prediction:
-        points = Landmarks.present(self.scheme, radiograph.frame, np.array(list(self.points.values())))
-        return Prediction(name, points, np.full(len(self.points), 0.9))
+    def __call__(self, film: Film) -> Marks:
+        at, sure = np.array(list(self.points.values())), np.full(len(self.points), 0.9)
+        return Marks.present(self.scheme, film.frame, at, film=film.name, author=MODEL, confidence=sure)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ Radmark = Callable[..., Said]
 @pytest.fixture
 def radmark(monkeypatch: pytest.MonkeyPatch) -> Radmark:
     """Run a command with the perfect model; the words are those behind `radmark`."""
-    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: (Perfect(), lambda: "run-7 0123456789ab"))
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: Perfect())
 
     def do(*words: object) -> Said:
         out, err = io.StringIO(), io.StringIO()
@@ -174,7 +176,7 @@ def groups_of(report: Path) -> dict[tuple[str, str], tuple[list[float], set[str]
 def test_every_format_and_radmark_measure_tell_the_same_results_flags_and_reasons(
     radmark: Radmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: (Perfect(CONTRADICTING), lambda: "run-7"))
+    monkeypatch.setattr("radmark.cli.predict.open_model", lambda *_, **__: Perfect(CONTRADICTING))
     image = hip(
         tmp_path / "study" / "IM1",
         PatientOrientation=["L", "F"],
@@ -195,7 +197,10 @@ def test_every_format_and_radmark_measure_tell_the_same_results_flags_and_reason
     (measured,) = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))["images"]
     assert predicted["measurements"] == measured["measurements"]
     for row, result in zip(rows, measured["measurements"], strict=True):
-        assert set(row) == {"image_name", *result}
+        assert set(row) == {"image_name", "codes", *result} - {"findings"}  # which a table has as codes and flags
+        findings = result.pop("findings")
+        assert [f["words"] for f in findings] == result["flags"]
+        assert row["codes"].split("; ") == list(dict.fromkeys(f["code"] for f in findings))
         for column, value in result.items():
             told = "; ".join(value) if isinstance(value, list) else "" if value is None else value
             assert row[column] == (f"{told:.6g}" if isinstance(told, float) else told), (row["key"], column)
@@ -213,7 +218,7 @@ def test_every_format_and_radmark_measure_tell_the_same_results_flags_and_reason
     )
     assert "smaller in the patient" in offset["flags"]
     for row in rows:
-        assert "compressed with loss" in row["flags"]
+        assert "lossy compression" in row["flags"]
         assert "orientation unknown" not in row["flags"]  # the header says it
 
     groups = groups_of(tmp_path / "o" / "IM1.sr.dcm")
@@ -294,7 +299,8 @@ def test_report_state_and_capture_of_one_film_agree_with_the_numbers_worked_out_
     image = hip(tmp_path / "IM1")
     assert radmark("predict", "run", image, "--out", tmp_path / "o", "--format", "dcm-all").code == 0
     assert sorted(f.name for f in (tmp_path / "o").iterdir()) == ["IM1.pr.dcm", "IM1.sc.dcm", "IM1.sr.dcm"]
-    groups = highdicom.sr.srread(tmp_path / "o" / "IM1.sr.dcm").content.get_planar_roi_measurement_groups()
+    content = cast("Any", highdicom.sr.srread(tmp_path / "o" / "IM1.sr.dcm").content)
+    groups = content.get_planar_roi_measurement_groups()
     by_name = {group.finding_type.meaning: group for group in groups}
     assert by_name["leg-length discrepancy"].get_measurements()[0].value == 6.0
     ellipse = by_name["radiographic cup anteversion"].roi
@@ -423,14 +429,12 @@ def test_an_error_names_the_file_and_nobody_in_it(
 def test_the_report_page_names_nobody(tmp_path: Path) -> None:
     """The page shows rows by image name and says with which table and run, without their folders."""
     image = named(tmp_path / f"{NAME}^JANE" / "IM1.dcm")
-    radiograph = read_image(image)
-    prediction = Perfect()("IM1.dcm", radiograph)
-    cases = (Case("IM1.dcm", image, prediction.landmarks, "patient-1"),)
-    dataset = Dataset(prediction.landmarks.scheme, cases)
+    loaded = read_film(image).stated(patient="patient-1")
+    truth = Perfect()(loaded)
+    rows = (Marked(loaded, truth),)
     write_report(
-        tmp_path / "report", dataset, [prediction], score(point_errors(cases, [prediction])), title="t", facts={},
-        read=lambda case: read_image(case.image),
-    )  # fmt: skip
+        tmp_path / "report", Study(truth.scheme, rows), [truth], score(point_errors(rows, [truth])), title="t", facts={}
+    )
     for file in (tmp_path / "report").rglob("*"):
         assert file.is_dir() or not private(file.read_bytes())
     assert "For research use only" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from certificates import Authority
 from dicom_files import DX, film
 from orthanc import Orthanc, running
 from radmark import cli
-from radmark.core import Frame, InputError, Landmarks, Prediction, Scheme
+from radmark.core import Frame, InputError, Marks, Scheme
+from radmark.core.marks import Model
 from radmark.io.dicom_pr import write_dicom_pr
 from radmark.io.dicom_sc import write_dicom_sc
 from radmark.io.dicom_sr import Reported, write_dicom_sr
@@ -39,10 +40,10 @@ def test_an_archive_that_listens_answers_and_one_that_does_not_is_said_not_to(or
 
 def test_a_film_and_its_report_are_stored_and_found_with_the_same_numbers(orthanc: Orthanc, tmp_path: Path) -> None:
     source = film(tmp_path / "film.dcm", np.zeros((80, 70), np.uint16))
-    landmarks = Landmarks.present(SCHEME, Frame(70, 80), POINTS)
+    marks = Marks.present(SCHEME, Frame(70, 80), POINTS, author=Model("", "m"), confidence=np.array([0.9, 0.8]))
     line = Reported("inter-teardrop distance", 42.76834, "px", "POLYLINE", POINTS)
     report = tmp_path / "report.dcm"
-    write_dicom_sr(report, source, Prediction("film", landmarks, np.array([0.9, 0.8])), model="m", measurements=[line])
+    write_dicom_sr(report, source, marks, measurements=[line])
     send(orthanc.dicom, [source, report])
 
     study = pydicom.dcmread(source).StudyInstanceUID
@@ -59,13 +60,11 @@ def test_a_presentation_state_and_a_secondary_capture_are_stored_beside_their_fi
     orthanc: Orthanc, tmp_path: Path
 ) -> None:
     source = film(tmp_path / "film.dcm", np.zeros((80, 70), np.uint16))
-    landmarks = Landmarks.present(SCHEME, Frame(70, 80), POINTS)
+    marks = Marks.present(SCHEME, Frame(70, 80), POINTS, author=Model("", "m"), confidence=np.array([0.9, 0.8]))
     picture = np.random.default_rng(0).integers(0, 256, (80, 120, 3)).astype(np.uint8)
     line = Reported("inter-teardrop distance", 42.76834, "px", "POLYLINE", POINTS)
-    write_dicom_pr(
-        tmp_path / "pr.dcm", source, Prediction("film", landmarks, np.array([0.9, 0.8])), model="m", measurements=[line]
-    )
-    write_dicom_sc(tmp_path / "sc.dcm", source, landmarks.frame, picture, model="m")
+    write_dicom_pr(tmp_path / "pr.dcm", source, marks, measurements=[line])
+    write_dicom_sc(tmp_path / "sc.dcm", source, marks.frame, picture, author="m")
     send(orthanc.dicom, [source, tmp_path / "pr.dcm", tmp_path / "sc.dcm"])
 
     study = pydicom.dcmread(source).StudyInstanceUID

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 from pynetdicom import AE
 
 from certificates import Authority
@@ -199,15 +199,15 @@ def test_only_callers_on_the_list_are_let_in_and_only_by_our_own_name(tmp_path: 
 
 def test_a_title_that_is_none_is_refused() -> None:
     for title in ("", "  ", "A_TITLE_TOO_LONG_BY_FAR", "BACK\\SLASH"):
-        with pytest.raises(InputError, match="no AE title"):
+        with pytest.raises(InputError, match="not a valid AE title"):
             Door(0, ae_title=title)
-        with pytest.raises(InputError, match="no AE title"):
+        with pytest.raises(InputError, match="not a valid AE title"):
             Archive(called=title)
 
 
 def test_reports_are_not_taken_for_images(tmp_path: Path, image: Path) -> None:
     ds = pydicom.dcmread(image)
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.88.33")
     ds.save_as(tmp_path / "sr.dcm", enforce_file_format=True)
     with running(tmp_path) as here, pytest.raises(InputError, match="does not take"):
         send(here.here(), [tmp_path / "sr.dcm"])
@@ -361,7 +361,7 @@ def test_with_tls_both_show_who_they_are(tmp_path: Path, image: Path, authority:
 
 
 def test_tls_for_listening_takes_a_certificate_that_is_one(tmp_path: Path, authority: Authority) -> None:
-    with pytest.raises(InputError, match="takes a certificate"):
+    with pytest.raises(InputError, match="needs a certificate"):
         listener._tls(Door(0, tls_ca=authority.cert))
     with pytest.raises(InputError, match="cannot be used"):
         listener._tls(Door(0, tls_cert=tmp_path / "none.pem"))

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import highdicom as hd
 import numpy as np
@@ -19,6 +20,7 @@ import pydicom
 import pytest
 import torch
 from pydicom.encaps import encapsulate
+from pydicom.uid import UID
 
 from dicom_files import film
 from orthanc import Orthanc, free_port
@@ -27,10 +29,11 @@ from radmark.checkpoint import MODEL_FILE, Checkpoint, model_sha256, save
 from radmark.config import Config, DataConfig, LabelConfig, ModelConfig
 from radmark.core import InputError
 from radmark.infer import Predictor
-from radmark.io import read_image, read_scheme
+from radmark.io import read_film, read_scheme
 from radmark.io.dicom_sr import report_uid
-from radmark.measure.reported import reported, results_of
+from radmark.measure import examine
 from radmark.model import build
+from radmark.outputs.reported import reported
 from radmark.pacs.client import Archive, echo, send
 from radmark.pacs.web import WebArchive, fetch
 
@@ -50,9 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net = build(small, len(scheme)).eval()
     checkpoint = Checkpoint(config, scheme, net.state_dict(), epoch=0, radius_px=3, facts={})
     # Where it finds the patient's right on the left's side, the two change places: swapped films are given no numbers.
-    x = Predictor(checkpoint, net, torch.device("cpu"))(
-        "film", read_image(planted(folder.parent / "film.dcm"))
-    ).landmarks
+    x = Predictor(checkpoint, net, torch.device("cpu"))(read_film(planted(folder.parent / "film.dcm")))
     order = list(range(len(scheme)))
     for right, left in scheme.pairs:
         if x[right][0] > x[left][0]:
@@ -139,20 +140,20 @@ def test_the_report_in_the_archive_has_the_numbers_of_the_direct_prediction(
     send(station.here, [image])
     station.until_reported(image)
 
-    radiograph = read_image(image)
-    prediction = Predictor.load(run)("film", radiograph)
-    measurements = reported(results_of(image, prediction.landmarks, radiograph), prediction.landmarks)
+    loaded = read_film(image)
+    prediction = Predictor.load(run)(loaded)
+    measurements = reported(examine(loaded, prediction))
     assert len(measurements) > 10
     ds = pydicom.dcmread(image)
     (uid,) = station.reports(image)
     assert uid == report_uid(ds.SOPInstanceUID, model_sha256(run))
     (file,) = fetch(WebArchive(f"{station.orthanc.http}/dicom-web"), tmp_path / "back", instance=uid)
-    groups = hd.sr.srread(file).content.get_planar_roi_measurement_groups()
+    groups = cast("Any", hd.sr.srread(file).content).get_planar_roi_measurement_groups()
     spots = {
         g.finding_type.meaning.replace(" ", "_"): g.roi.value[0] for g in groups if g.roi.graphic_type.value == "POINT"
     }
-    for k, name in enumerate(prediction.landmarks.scheme.names):
-        assert spots[name] - 0.5 == pytest.approx(prediction.landmarks.points[k], abs=1e-3)
+    for k, name in enumerate(prediction.scheme.names):
+        assert spots[name] - 0.5 == pytest.approx(prediction.points[k], abs=1e-3)
     told = [(g.finding_type.meaning, g.get_measurements()[0]) for g in groups if g.roi.graphic_type.value == "POLYLINE"]
     assert [name for name, _ in told] == [m.name[:64] for m in measurements]
     for (_, number), m in zip(told, measurements, strict=True):
@@ -191,7 +192,7 @@ def test_the_round_trip_takes_seconds(
 def test_nobody_is_named_in_a_log_a_file_name_or_the_audit_log(station: Station, tmp_path: Path) -> None:
     broken = planted(tmp_path / "broken.dcm", PIXELS + np.uint16(9))
     ds = pydicom.dcmread(broken)
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
+    ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.70")
     ds.PixelData = encapsulate([b"\xff\xd8PLANTED\xff\xd9"])
     ds["PixelData"].VR = "OB"
     ds.save_as(broken)

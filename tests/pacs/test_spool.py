@@ -148,8 +148,8 @@ def test_file_and_folders_are_on_the_disk_before_an_image_counts_as_received(
     fsync, rename = os.fsync, os.rename
 
     def name(path: Path) -> str:
-        parts = path.relative_to(tmp_path / "spool").parts
-        return f"{parts[0]}/*" + ("/image" if len(parts) > 2 else "") if len(parts) > 1 else parts[0]
+        first, *rest = path.relative_to(tmp_path / "spool").parts
+        return f"{first}/*" + ("/image" if len(rest) > 1 else "") if rest else first
 
     def synced(handle: int) -> None:
         steps.append("sync " + name(Path(f"/proc/self/fd/{handle}").readlink()))
@@ -197,11 +197,11 @@ def test_two_programs_do_not_work_on_one_spool(tmp_path: Path) -> None:
 def test_another_model_and_a_folder_of_other_things_are_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "spool", MODEL):
         pass
-    with pytest.raises(InputError, match="another model's"), opened(tmp_path / "spool", "cd" * 32):
+    with pytest.raises(InputError, match="belongs to another model"), opened(tmp_path / "spool", "cd" * 32):
         pass
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").write_bytes(b"cat")
-    with pytest.raises(InputError, match="no spool"), opened(tmp_path / "photos", MODEL):
+    with pytest.raises(InputError, match="not a spool"), opened(tmp_path / "photos", MODEL):
         pass
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.png"]
 

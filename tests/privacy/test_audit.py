@@ -77,14 +77,14 @@ def test_a_key_that_is_gone_damaged_or_open_to_others_is_refused(tmp_path: Path)
     log, key = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.key"
     AuditLog(log).append(SEEN)
     key.chmod(0o640)
-    with pytest.raises(InputError, match="others may read"):
+    with pytest.raises(InputError, match="readable by other users"):
         AuditLog(log)
     key.chmod(0o600)
     key.write_text("short", encoding="ascii")
     with pytest.raises(InputError, match="damaged"):
         AuditLog(log)
     key.unlink()
-    with pytest.raises(InputError, match="key is gone"):
+    with pytest.raises(InputError, match="key is missing"):
         AuditLog(log)
 
 

@@ -12,7 +12,7 @@ import pytest
 from dicom_files import RAMP, film
 from programs import run
 from radmark.core import InputError
-from radmark.io import read_image
+from radmark.io import read_film
 from radmark.privacy.deidentify import Deidentifier, kept, read_key, rules
 
 pydicom = pytest.importorskip("pydicom")
@@ -76,7 +76,7 @@ def test_a_name_planted_in_every_attribute_is_nowhere_in_the_copy_nor_in_its_nam
     assert NAME not in to.name
     assert NAME.encode() not in to.read_bytes()
     assert b"planted" not in to.read_bytes().lower()
-    assert np.array_equal(read_image(to).pixels, RAMP)
+    assert np.array_equal(read_film(to).pixels, RAMP)
 
 
 def test_only_what_is_on_the_list_or_says_what_was_done_is_in_a_copy(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_geometry_and_analysis_need_stays(tmp_path: Path) -> None:
     assert (found.InstanceNumber, found.SeriesNumber) == (3, None)  # six digits could be somebody's number
     assert "PixelSpacingCalibrationDescription" not in found
     (copy,) = (tmp_path / "copies").iterdir()
-    before, after = read_image(source), read_image(copy)
+    before, after = read_film(source), read_film(copy)
     assert np.array_equal(before.pixels, after.pixels)
     assert (before.frame, before.side, before.view, before.flags) == (after.frame, after.side, after.view, after.flags)
 
@@ -198,7 +198,7 @@ def test_what_is_hidden_in_the_pixels_storage_does_not_come_along(tmp_path: Path
     assert NAME.encode() in (tmp_path / "b.dcm").read_bytes()
     to = WORK.write(tmp_path / "b.dcm", tmp_path / "more")
     assert NAME.encode() not in to.read_bytes()
-    assert np.array_equal(read_image(to).pixels, RAMP.astype(np.uint8))
+    assert np.array_equal(read_film(to).pixels, RAMP.astype(np.uint8))
 
 
 def test_signed_values_and_every_frame_stay_what_they_were(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_signed_values_and_every_frame_stay_what_they_were(tmp_path: Path) -> No
     WORK.write(source, tmp_path / "copies")
     (to,) = (tmp_path / "copies").iterdir()
     for frame in (1, 2):
-        assert np.array_equal(read_image(to, frame=frame).pixels, read_image(source, frame=frame).pixels)
+        assert np.array_equal(read_film(to, frame=frame).pixels, read_film(source, frame=frame).pixels)
     assert pydicom.dcmread(to).pixel_array[0, 0, 0] == -2000
 
 
@@ -246,7 +246,7 @@ def test_a_key_is_made_for_its_owner_alone_and_read_again(tmp_path: Path) -> Non
     assert [(tmp_path / p).stat().st_mode & 0o777 for p in ("keys", "keys/key")] == [0o700, 0o600]
     assert read_key(None) != read_key(None)
     (tmp_path / "keys" / "key").chmod(0o644)
-    with pytest.raises(InputError, match="others may read"):
+    with pytest.raises(InputError, match="readable by other users"):
         read_key(tmp_path / "keys" / "key")
     with pytest.raises(InputError, match="too short"):
         Deidentifier(b"short")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -135,6 +135,7 @@ def test_told_to_stop_in_the_middle_of_it_the_service_answers_all_it_has_accepte
 def test_a_fuzzer_finds_no_answer_that_the_schema_does_not_promise(tmp_path: Path) -> None:
     import hypothesis
     import schemathesis
+    from hypothesis.errors import Unsatisfiable
     from schemathesis.checks import CHECKS, load_all_checks
     from schemathesis.generation import GenerationMode
 
@@ -143,10 +144,13 @@ def test_a_fuzzer_finds_no_answer_that_the_schema_does_not_promise(tmp_path: Pat
     left_out = [CHECKS.get_one("positive_data_acceptance")]
     answered: dict[str, set[int]] = {}
     everyday = hypothesis.settings(
-        max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=20,
+        deadline=None,
+        database=None,
+        suppress_health_check=cast("list[hypothesis.HealthCheck]", list(hypothesis.HealthCheck)),
     )
     with running(tmp_path) as service:
-        schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+        schema = cast("Any", schemathesis.openapi.from_url(f"{service.url}/openapi.json"))
         for result in schema.get_all_operations():
             operation = result.ok()
             for mode in GenerationMode:
@@ -157,7 +161,7 @@ def test_a_fuzzer_finds_no_answer_that_the_schema_does_not_promise(tmp_path: Pat
                     response = case.call_and_validate(excluded_checks=left_out)
                     answered.setdefault(case.operation.label, set()).add(response.status_code)
 
-                with contextlib.suppress(hypothesis.errors.Unsatisfiable):  # nothing can be wrong with no parameters
+                with contextlib.suppress(Unsatisfiable):  # nothing can be wrong with no parameters
                     fuzz()
     assert set(answered) == {
         "POST /v1/predict", "POST /v1/predict/batch", "GET /v1/models", "GET /healthz", "GET /readyz", "GET /metrics",

@@ -1,1 +1,1 @@
-"""Many radiographs: read ahead while the network works, and kept in a journal, so that a killed job goes on."""
+"""Many films: read ahead while the network works, and kept in a journal, so that an interrupted job resumes."""

@@ -1,4 +1,4 @@
-"""What a job has done so far: a file of JSON lines beside the result, so that a job that was killed goes on where it was.
+"""What a job has done so far: a file of JSON lines beside the result, so that a job that was killed resumes where it was.
 
 The first line says which job it is, each other line is one image. A line counts once its line end is there: what a kill cut off
 is cut away at the next start, and that image is done again. A later line of an image stands for an earlier one.

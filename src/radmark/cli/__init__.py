@@ -27,6 +27,7 @@ from radmark.cli.pacs import Pacs
 from radmark.cli.phantom import Phantom
 from radmark.cli.predict import Predict
 from radmark.cli.registry import Registry
+from radmark.cli.report import Report
 from radmark.cli.serve import Serve
 from radmark.cli.train import DEFAULT_RECIPE, Train
 from radmark.config import Config, read_recipe
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A recipe sets the defaults of every other flag of `train`, so it is looked for first.
         config = read_recipe(_flag(argv, "--recipe") or DEFAULT_RECIPE) if argv[:1] == ["train"] else Config()
         missing: Any = tyro.MISSING
-        train = Train(Annotations(missing, missing), missing, config=config)
+        train = Train(Annotations(missing), missing, config=config)
         commands = (
             Annotated[Demo, subcommand("demo")]
             | Annotated[Phantom, subcommand("phantom")]
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Predict, subcommand("predict")]
             | Annotated[Export, subcommand("export")]
             | Annotated[Measure, subcommand("measure")]
+            | Annotated[Report, subcommand("report")]
             | Annotated[Agree, subcommand("agree")]
             | Annotated[Convert, subcommand("convert")]
             | Annotated[Pacs, subcommand("pacs")]

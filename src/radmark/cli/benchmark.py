@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import need_torch, read_case
+from radmark.cli.common import need_torch
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Benchmark:
     """
 
     grid: Annotated[Positional[str], arg(metavar="GRID")]
-    """A shipped grid (smoke, phantom-six, ceph, chest, paper) or a TOML file; docs/benchmark.md says what it holds."""
+    """A shipped grid (smoke, phantom-six, ceph, chest, paper, full-length) or a TOML file; docs/benchmark.md says what it
+    holds."""
 
     out: Path
     """The benchmark's folder: cells/, and report/ with index.html and the tables as .md, .tex and .csv."""
@@ -63,13 +64,13 @@ class Benchmark:
             try:
                 if self.engine == "ray":
                     options = RayOptions(self.address, self.cpus_per_cell, self.gpus_per_cell)
-                    run_on_ray(grid, folds, cells, self.out, read_case, progress, options)
+                    run_on_ray(grid, folds, cells, self.out, progress, options)
                 else:
-                    run_here(grid, folds, cells, self.out, read_case, progress)
+                    run_here(grid, folds, cells, self.out, progress)
             except KeyboardInterrupt:
                 stopped = True
         results = read_results(grid, folds, cells, self.out)
-        page = write_benchmark_report(results, self.out / "report", read_case)
+        page = write_benchmark_report(results, self.out / "report")
         out.print(f"{len(results.done)} of {len(cells)} cells done, {len(results.failed)} failed: {page}")
         if stopped:
             print("Stopped: the same command goes on.", file=sys.stderr)

@@ -8,7 +8,7 @@ from radmark.cli.common import Annotations
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
-    from radmark.check import Report
+    from radmark.check import Checked
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Check:
 
         if self.card is not None:
             _claim(self.card)
-        report = check_dataset(self.data.annotations, self.data.images, **self.data.options())
+        report = check_dataset(self.data.annotations, self.data.folder, **self.data.options())
         out.print(report.as_text())
         if self.card is not None and report.data is not None:
             _write(self.card, report)
@@ -42,7 +42,7 @@ def _claim(card: Path) -> None:
         raise InputError("the file exists already", file=card, remedy="Give another name for --card")
 
 
-def _write(file: Path, report: "Report") -> None:
+def _write(file: Path, report: "Checked") -> None:
     from collections import Counter
 
     from radmark.card import data_card, data_card_markdown, json_text
@@ -50,6 +50,6 @@ def _write(file: Path, report: "Report") -> None:
 
     assert report.scheme is not None
     assert report.data is not None
-    findings = Counter(f"{finding.severity}: {finding.kind}" for finding in report.findings)
+    findings = Counter(f"{problem.severity}: {problem.kind}" for problem in report.problems)
     card = data_card(report.data, report.scheme, findings)
     write_text(file, json_text(card) if file.suffix == ".json" else data_card_markdown(card))

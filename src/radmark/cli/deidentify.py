@@ -76,4 +76,5 @@ def says_whether_it_holds_text(file: Path) -> bool:
     """Whether a DICOM file has Burned In Annotation."""
     import pydicom
 
-    return bool(pydicom.dcmread(file, stop_before_pixels=True).get("BurnedInAnnotation"))
+    ds = pydicom.dcmread(file, stop_before_pixels=True)  # pyright: ignore[reportUnknownMemberType]
+    return bool(ds.get("BurnedInAnnotation"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from radmark.cli.common import Annotations, need_torch, read_case
+from radmark.cli.common import Annotations, need_torch
 from radmark.cli.evaluate import Evaluate
 from radmark.cli.phantom import Phantom
 from radmark.cli.train import Train
@@ -47,8 +47,8 @@ class Demo:
 
 def _demo_files() -> tuple[str, ...]:
     """What `radmark demo` leaves behind, as patterns."""
-    from radmark.evaluate.report import REPORT_FILES
-    from radmark.train.loop import RUN_FILES
+    from radmark.evaluation.report import REPORT_FILES
+    from radmark.training.loop import RUN_FILES
 
     data = ("data/*/annotations.csv", "data/*/images/*.png")
     return (*data, *(f"run/{name}" for name in RUN_FILES), *(f"report/{name}" for name in REPORT_FILES))
@@ -59,17 +59,16 @@ def _untrained_error_px(data: Annotations, config: Config) -> float:
     import torch
 
     from radmark.checkpoint import Checkpoint
-    from radmark.evaluate.metrics import point_errors, score
+    from radmark.evaluation.metrics import point_errors, score
     from radmark.infer import Predictor
-    from radmark.io import read_dataset
     from radmark.model import build
 
-    dataset = read_dataset(data.annotations, data.images)
-    torch.manual_seed(config.train.seed)
-    net = build(config.model, len(dataset.scheme)).eval()
-    blank = Checkpoint(config, dataset.scheme, net.state_dict(), epoch=0, radius_px=0, facts={})
+    study = data.study()
+    torch.manual_seed(config.train.seed)  # pyright: ignore[reportUnknownMemberType]
+    net = build(config.model, len(study.scheme)).eval()
+    blank = Checkpoint(config, study.scheme, net.state_dict(), epoch=0, radius_px=0, facts={})
     predictor = Predictor(blank, net, torch.device("cpu"))
-    predictions = [predictor(case.name, read_case(case)) for case in dataset.cases]
-    mean = score(point_errors(dataset.cases, predictions)).px.mean
+    predictions = [predictor(film) for film in study.films]
+    mean = score(point_errors(study.rows, predictions)).px.mean
     assert mean is not None  # every phantom's landmarks are known
     return mean

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from radmark.cli.common import need_torch
-from radmark.cli.predict import image_files
+from radmark.cli.predict import films_of
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
-    from radmark.infer.export import Film
+    from radmark.letterbox import Letterboxed
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,19 @@ class Export:
         if facts.int8 is not None:
             q = facts.int8
             out.print(
-                f"8 bit: points shift by {q['mean_px']:.2f} px on average, {q['p95_px']:.2f} px in 95 of 100, "
+                f"8-bit quantisation: points shift by {q['mean_px']:.2f} px on average, {q['p95_px']:.2f} px in 95 of 100, "
                 f"{q['max_px']:.2f} px at most ({q['images']} images, in their own pixels)"
             )
         return 0
 
 
-def _films(given: tuple[Path, ...], size: int) -> "list[Film]":
-    """Images, read and letterboxed one by one."""
-    from radmark.infer.export import Film
-    from radmark.io import IMAGE_SUFFIXES, read_image
+def _films(given: tuple[Path, ...], size: int) -> "list[Letterboxed]":
+    """Films, read and letterboxed one by one."""
+    from radmark.io import read_film
+    from radmark.letterbox import Letterboxed
 
-    files = image_files(given, None, IMAGE_SUFFIXES) if given else {}
-    return [Film.of(name, read_image(path), size) for name, (path, _) in files.items()]
+    return [
+        Letterboxed.of(read_film(film.path, name=film.name), size)
+        for film in (films_of(given, None) if given else ())
+        if film.path is not None
+    ]

@@ -30,7 +30,7 @@ class Where:
     """The archive's AE title; by default ORTHANC."""
 
     calling: str | None = None
-    """Our AE title, which many archives have to be told first; by default RADMARK."""
+    """Our AE title, which many archives have to know first; by default RADMARK."""
 
     url: str | None = None
     """Instead of host and port: its DICOMweb service, such as https://pacs.example.org/dicom-web."""
@@ -176,7 +176,7 @@ class Listen:
     """AE titles of the callers that are let in, with commas between them; by default everybody."""
 
     frame: int | None = None
-    """Of images of several frames, which one, from 1; by default such images are put aside."""
+    """Of images of several frames, which one, from 1; by default such images are set aside."""
 
     audit: Path | None = None
     """The audit log; by default audit.jsonl in the spool."""

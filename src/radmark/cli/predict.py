@@ -2,33 +2,20 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import model_sha256, open_model, parse_spacing
+from radmark.cli.common import FilmFacts, FilmsFolder, model_sha256, open_model
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
     from radmark.core.detector import Detector
-    from radmark.core.frame import Spacing
-    from radmark.core.prediction import Prediction
-    from radmark.core.radiograph import Radiograph
-    from radmark.measure import Result
-
-    Measured = tuple[Sequence[Result], Sequence[str]]  # and the film's flags
-
-FILES_AN_IMAGE = {
-    "png": {"png": ".annotated.png"},
-    "dcm": {"sr": ".sr.dcm"},
-    "gsps": {"gsps": ".pr.dcm"},
-    "sc": {"sc": ".sc.dcm"},
-    "dcm-all": {"sr": ".sr.dcm", "gsps": ".pr.dcm", "sc": ".sc.dcm"},
-}
-"""Format -> what it makes of each image, and how that file's name ends."""
+    from radmark.core.film import Film
+    from radmark.core.report import Report
 
 
 @dataclass(frozen=True)
@@ -38,21 +25,21 @@ class Predict:
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """The folder `radmark train` made, or a file `radmark export` made (.onnx, .xml), which needs no torch."""
 
-    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES...")]
-    """Image files, folders of them, or an annotation CSV whose images are meant (with --images-of)."""
+    given: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILMS...")]
+    """Image files, folders of them, or an annotation CSV whose films are meant (with --films)."""
 
     out: Path
     """The file to write: .csv, with the columns of ANNOTATIONS and <name>_confidence, .json, .png, an annotated picture, or, for
     a DICOM image, .dcm: a Structured Report for the archive it came from. Of several images: a folder, and --format. .parquet,
     for an archive of images: a batch, see --engine."""
 
-    format: Literal["csv", "json", "coco", "png", "dcm", "gsps", "sc", "dcm-all", "parquet"] | None = None
-    """Of --out; by default told by its suffix. coco: key points, in a .json of its own; gsps: a DICOM presentation state, which
-    viewers lay over the film; sc: the annotated picture as a DICOM Secondary Capture; dcm-all: report, state and capture of each
-    image in a folder."""
+    format: Annotated[str | None, arg(metavar="FORMAT")] = None
+    """Of --out: csv, json, coco, parquet, png, dcm, gsps, sc or dcm-all; by default its suffix says it. coco: key points, in a
+    .json of its own; gsps: a DICOM presentation state, which viewers lay over the film; sc: the annotated picture as a DICOM
+    Secondary Capture; dcm-all: report, state and capture of each image in a folder."""
 
     measure: bool = False
-    """Measurements along: in .json inside each image, of .csv in a second file, <out>.measurements.csv. COCO has no place for
+    """Measurements, too: in .json inside each image, of .csv in a second file, <out>.measurements.csv. COCO has no place for
     them, and the other formats always have them."""
 
     burned_in_ok: bool = False
@@ -61,18 +48,17 @@ class Predict:
     frame: int | None = None
     """Of DICOM files of several frames, which one, from 1."""
 
-    images_of: Path | None = None
-    """Folder of the images an annotation CSV names."""
+    films: FilmsFolder = None
+    """Folder of the films an annotation CSV names."""
 
-    spacing_mm: str | None = None
-    """Millimetres per pixel, V or X,Y; written along."""
+    facts: FilmFacts = field(default_factory=FilmFacts)
 
     absent_below: float = 0.0
     """State a landmark absent where the model's confidence is less than this."""
 
     skip_bad: bool = False
-    """Leave out images that cannot be read, say which, and go on. By default no table is written then, and of the formats with a
-    file an image those before it."""
+    """Leave out images that cannot be read, say which, and go on. By default no table is written then, and of the formats with
+    one file per image those before it."""
 
     overwrite: bool = False
     """Replace --out."""
@@ -81,8 +67,8 @@ class Predict:
     """Audit log to add a line to for each image: which model saw it and what left, UIDs as keyed hashes, no patient, no path."""
 
     engine: Literal["local", "ray"] | None = None
-    """Makes it a batch, as .parquet does: a killed one goes on with the same command, and bad images are listed with their
-    reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
+    """Makes it a batch, as .parquet does: an interrupted batch resumes when the same command is run again, and bad images are
+    listed with their reason. local: this process and its threads. ray: many processes, on this machine or a cluster."""
 
     workers: int | None = None
     """Images looked at at once, each by a thread of its own, on Ray by a process. By default one for each processor."""
@@ -91,233 +77,102 @@ class Predict:
     """Of the Ray cluster; by default one is started on this machine."""
 
     def run(self) -> int:
-        """Predict and write."""
-        from radmark.batch.pipeline import Job, predict_each
-        from radmark.console import err, out
+        """Predict, examine and write."""
+        from radmark.batch.pipeline import predict_each
+        from radmark.console import counted, err, out
         from radmark.core.detector import available_cpus
-        from radmark.io import IMAGE_SUFFIXES
-        from radmark.measure.reported import results_of
+        from radmark.measure import examine
+        from radmark.outputs import Options, Writer
+        from radmark.outputs.writer import outputs_of
 
-        suffix = self.format or self.out.suffix.removeprefix(".").lower()
-        if suffix == "parquet" or self.engine is not None:
-            return self._batch(suffix)
-        if suffix not in ("csv", "json", "coco", *FILES_AN_IMAGE):
-            raise InputError(
-                "the format to write is not known",
-                file=self.out,
-                value=suffix,
-                remedy="End --out in .csv, .json, .png or .dcm, or give --format: "
-                f"{', '.join(('csv', 'json', 'coco', *FILES_AN_IMAGE))}",
-            )
-        if suffix == "coco" and self.measure:
-            raise InputError(
-                "COCO has no place for measurements", file=self.out, remedy="Leave out --measure, or write json or csv"
-            )
-        spacing = parse_spacing(self.spacing_mm)
-        files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
-        outs = self._outs(list(files), suffix)
-        at_once = 1 if len(files) == 1 else self.workers or available_cpus()
-        predictor, model = open_model(self.run_folder, self.absent_below, at_once=at_once)
+        if self.engine is not None or outputs_of(self.out, self.format)[0].name == "parquet":
+            return self._batch()
+        films = self._films()
+        options = Options(measure=self.measure, burned_in_ok=self.burned_in_ok)
+        names = [film.name for film in films]
+        writer = Writer(self.out, names, self.format, options=options, overwrite=self.overwrite)
+        at_once = 1 if len(films) == 1 else self.workers or available_cpus()
+        detector = open_model(self.run_folder, self.absent_below, at_once=at_once)
         audit = None if self.audit is None else _Audit(self.audit, self.run_folder)
-        predictions: list[Prediction] = []
-        measured: dict[str, Measured] = {}
-        jobs = [Job(name, path, spacing or own) for name, (path, own) in files.items()]
-        keep = suffix in FILES_AN_IMAGE or self.measure or audit is not None
-        with closing(predict_each(jobs, predictor, frame=self.frame, workers=self.workers, keep=keep)) as each:
+        done = 0
+        each = predict_each(films, detector, frame=self.frame, workers=self.workers, keep=writer.pixels)
+        with closing(each):
             for outcome in each:
-                name, path, radiograph = outcome.job.name, outcome.job.path, outcome.radiograph
                 try:
-                    predictions.append(outcome.found())
-                    if radiograph is None:
-                        continue
-                    results = results_of(path, predictions[-1].landmarks, radiograph)
-                    if suffix in FILES_AN_IMAGE:
-                        self._results(outs[name], path, radiograph, predictions[-1], results, model())
-                    elif self.measure:
-                        measured[name] = (results, radiograph.flags)
+                    report = examine(outcome.film, outcome.found())
+                    written = writer.add(report)
                 except InputError as error:
                     if not self.skip_bad:
                         raise
                     err.print(f"left out: {error}")
                 else:
+                    done += 1
                     if audit is not None:
-                        audit(path, radiograph, results, outs[name].get("sr"))
-        if not predictions:
+                        audit(report, written.get("dcm"))
+        for error in writer.left_out:
+            err.print(f"left out: {error}")
+        if not done:
             raise InputError("no image could be read", remedy="Give radiographs as DICOM, PNG, JPEG or TIFF")
-        self._tables(suffix, predictions, measured)
-        out.print(f"{len(predictions)} radiographs, {len(predictor.scheme)} landmarks each, in {self.out}")
+        writer.close()
+        out.print(f"{counted(done)}, {len(detector.scheme)} landmarks each, in {self.out}")
         return 0
 
-    def _batch(self, suffix: str) -> int:
-        """A job that can be killed and goes on, over as many images as there are."""
-        from radmark.batch.pipeline import Job
-        from radmark.batch.results import WRITERS
-        from radmark.batch.run import Engine, run_batch
-        from radmark.console import BatchProgress, out
-        from radmark.core.detector import available_cpus
-        from radmark.io import IMAGE_SUFFIXES
+    def _films(self) -> "list[Film]":
+        """The films that are meant, each with its path and with what is known of it; nobody has looked at them yet."""
+        return [self.facts.of(film) for film in films_of(self.given, self.films)]
 
-        if suffix not in WRITERS:
+    def _batch(self) -> int:
+        """A job that can be interrupted and resumes, over as many films as there are."""
+        from radmark.batch.run import Engine, batch_formats, run_batch
+        from radmark.console import BatchProgress, counted, out
+        from radmark.core.detector import available_cpus
+        from radmark.outputs import Options
+        from radmark.outputs.writer import outputs_of
+
+        output, *_ = outputs_of(self.out, self.format)
+        if output.rows is None:
             raise InputError(
                 "a batch does not write this format",
                 file=self.out,
-                value=suffix,
-                remedy=f"End --out in {', '.join('.' + name for name in WRITERS)}, or leave --engine away",
+                value=self.format or output.name,
+                remedy=f"End --out in {', '.join('.' + name for name in batch_formats())}, or omit --engine",
             )
-        spacing = parse_spacing(self.spacing_mm)
-        files = image_files(self.images, self.images_of, IMAGE_SUFFIXES)
         at_once = None if self.engine == "ray" else self.workers or available_cpus()
         ended = run_batch(
-            [Job(_printable(name), path, spacing or own) for name, (path, own) in files.items()],
+            self._films(),
             partial(_load, self.run_folder.absolute(), self.absent_below, at_once=at_once),
             self.out,
             model=model_sha256(self.run_folder),
-            suffix=suffix,
-            settings={"spacing_mm": self.spacing_mm, "absent_below": self.absent_below},
+            format=output.name,
+            settings={**asdict(self.facts), "absent_below": self.absent_below},
+            options=Options(measure=self.measure),
             frame=self.frame,
             engine=Engine(self.engine or "local", self.workers, self.address),
             overwrite=self.overwrite,
             watch=BatchProgress(),
         )
-        before = f", {ended.resumed} of them done before" if ended.resumed else ""
-        out.print(f"{ended.images} radiographs{before}, {ended.bad} of them bad, in {self.out}")
+        before = f", {ended.resumed:,} of them done before" if ended.resumed else ""
+        out.print(f"{counted(ended.films)}{before}, {ended.bad:,} of them bad, in {self.out}")
         return 0
-
-    def _tables(self, suffix: str, predictions: "Sequence[Prediction]", measured: "dict[str, Measured]") -> None:
-        from radmark.io import write_predictions_coco, write_predictions_csv, write_predictions_json
-        from radmark.io.measurements import measurements_tree, write_measurements_csv
-
-        if suffix == "json":
-            more = {
-                name: {"film_flags": list(flags), "measurements": measurements_tree(results)}
-                for name, (results, flags) in measured.items()
-            }
-            write_predictions_json(self.out, predictions, more)
-        elif suffix == "coco":
-            write_predictions_coco(self.out, predictions)
-        elif suffix == "csv":
-            write_predictions_csv(self.out, predictions)
-            if self.measure:
-                by_image = {name: results for name, (results, _) in measured.items()}
-                write_measurements_csv(self.out.with_suffix(".measurements.csv"), by_image)
-
-    def _outs(self, names: Sequence[str], suffix: str) -> dict[str, dict[str, Path]]:
-        """The files each image's results go to, by kind, none of which is somebody's already."""
-        from radmark.io.atomic import claim_file
-
-        kinds = FILES_AN_IMAGE.get(suffix, {})
-        one = ".png" if suffix == "png" else ".dcm"
-        if not kinds:
-            outs = {name: {suffix: self.out} for name in names}
-            if suffix == "csv" and self.measure:
-                claim_file(self.out.with_suffix(".measurements.csv"), overwrite=self.overwrite)
-        elif self.out.suffix.lower() != one or len(kinds) > 1:
-            stems = {name: name.replace("/", "_") for name in names}
-            if len(set(stems.values())) < len(names):
-                raise InputError(
-                    "two images would have results of one name", file=self.out, remedy="Predict them in two goes"
-                )
-            outs = {name: {k: self.out / f"{stems[name]}{end}" for k, end in kinds.items()} for name in names}
-        elif len(names) > 1:
-            raise InputError(
-                f"a result of this format is of one image, and {len(names)} are given",
-                file=self.out,
-                remedy=f"Give a folder as --out, and --format {suffix}",
-            )
-        else:
-            outs = {name: dict.fromkeys(kinds, self.out) for name in names}
-        for file in {file for files in outs.values() for file in files.values()}:
-            claim_file(file, overwrite=self.overwrite)
-        return outs
-
-    def _results(
-        self,
-        to: "dict[str, Path]",
-        image: Path,
-        radiograph: "Radiograph",
-        prediction: "Prediction",
-        results: "Sequence[Result]",
-        model: str,
-    ) -> None:
-        """Write what one image has files of its own for."""
-        import numpy as np
-
-        from radmark.console import err
-        from radmark.draw import annotated
-        from radmark.io.atomic import replacing
-        from radmark.io.dicom import FLAGS
-        from radmark.io.dicom_pr import write_dicom_pr
-        from radmark.io.dicom_sc import write_dicom_sc
-        from radmark.io.dicom_sr import write_dicom_sr
-        from radmark.measure.reported import refused, reported
-
-        measurements, without = reported(results, prediction.landmarks), refused(results)
-        # What every result says has room on a picture once.
-        shared = [flag for flag in (results[0].flags if results else ()) if all(flag in r.flags for r in results)]
-        shown = [FLAGS[flag] for flag in radiograph.flags]
-        remarks = [*(r.words for r in without), *(flag for flag in shared if flag not in shown)]
-        if "png" in to and "burned_in_annotation" in radiograph.flags and not self.burned_in_ok:
-            raise InputError(
-                "the film's pixels hold text, which may name the patient",
-                file=image,
-                remedy="Look at it, and give --burned-in-ok if it does not; or write another format",
-            )
-        if "sr" in to:
-            write_dicom_sr(
-                to["sr"],
-                image,
-                prediction,
-                model=model,
-                measurements=measurements,
-                refused=without,
-                frame_number=self.frame,
-            )
-        if "gsps" in to:
-            if len(to) > 1 and "colour" in radiograph.flags:
-                err.print(f"{image}: no presentation state, which a picture in colour cannot have")
-            else:
-                write_dicom_pr(
-                    to["gsps"],
-                    image,
-                    prediction,
-                    model=model,
-                    measurements=measurements,
-                    remarks=remarks,
-                    frame_number=self.frame,
-                )
-        if "png" in to or "sc" in to:
-            picture = annotated(radiograph, prediction.landmarks, measurements, model=model, remarks=remarks)
-            if "png" in to:
-                with replacing(to["png"]) as temporary:
-                    picture.save(temporary)
-            else:
-                pixels = np.asarray(picture)
-                write_dicom_sc(to["sc"], image, radiograph.frame, pixels, model=model, frame_number=self.frame)
 
 
 class _Audit:
-    """The audit log of this command's images."""
+    """The audit log of this command's films."""
 
     def __init__(self, log: Path, run: Path) -> None:
         from radmark.privacy.audit import AuditLog
 
         self._log, self._model_sha256 = AuditLog(log), model_sha256(run)
 
-    def __call__(self, path: Path, radiograph: "Radiograph", results: "Sequence[Result]", report: Path | None) -> None:
+    def __call__(self, report: "Report", written: Path | None) -> None:
         from radmark.io.dicom import instance_uid
         from radmark.io.files import file_sha256
         from radmark.privacy.audit import Processed
 
-        spacing = radiograph.frame.spacing
-        processed = Processed(
-            model_sha256=self._model_sha256,
-            file_sha256=file_sha256(path),
-            image_uid=instance_uid(path),
-            millimetres_from=None if spacing is None else str(spacing.source),
-            measurements=sum(r.value is not None for r in results),
-            flags=radiograph.flags,
-            report_uid=None if report is None else instance_uid(report),
-        )
+        path = report.film.path
+        assert path is not None  # it was read from there
+        uid = None if written is None else instance_uid(written)
+        processed = Processed.of(report, self._model_sha256, file_sha256(path), instance_uid(path), uid)
         try:
             self._log.append(processed)
         except OSError as error:
@@ -334,45 +189,59 @@ def _printable(name: str) -> str:
 def _load(run: Path, absent_below: float, at_once: int | None) -> "Detector":
     """The model; with one thread for the network where it is not alone on its machine (None)."""
     if at_once is None:
-        return open_model(run, absent_below, threads=1)[0]
-    return open_model(run, absent_below, at_once=at_once)[0]
+        return open_model(run, absent_below, threads=1)
+    return open_model(run, absent_below, at_once=at_once)
 
 
-def image_files(
-    given: Sequence[Path], images_of: Path | None, suffixes: Sequence[str]
-) -> "dict[str, tuple[Path, Spacing | None]]":
-    """Name -> file and the spacing stated for it, in the order given, folders by name.
+def films_of(given: Sequence[Path], folder: Path | None) -> "list[Film]":
+    """The films of files, folders and annotation tables, in the order given, folders by name; no file is opened yet.
+
+    Args:
+        given: image files, folders of them, or tables.
+        folder: of the films that a table names; None: the table's own.
 
     Raises:
-        InputError: nothing there, or two files of one name (their rows could not be told apart).
+        InputError: nothing there, or two films of one name (their rows could not be told apart).
     """
-    from radmark.io import read_dataset
+    from radmark.core.film import Film
+    from radmark.io import IMAGE_SUFFIXES
     from radmark.io.dicom import is_dicom
 
-    files: dict[str, tuple[Path, Spacing | None]] = {}
+    films: dict[str, Film] = {}
 
-    def add(name: str, path: Path, spacing: "Spacing | None" = None) -> None:
-        if name in files:
+    def add(film: Film) -> None:
+        if film.name in films:
             raise InputError(
-                f"two images have the name {name}", file=path, remedy="Rename one, or predict them in two goes"
+                f"two images have the name {film.name}",
+                file=film.path,
+                remedy="Rename one, or predict them in two commands",
             )
-        files[name] = (path, spacing)
+        films[film.name] = film
 
     for path in given:
         if path.is_dir():
             for file in sorted(path.rglob("*")):
                 # A study as archives export it: files without a suffix.
-                if file.is_file() and (file.suffix.lower() in suffixes or (not file.suffix and is_dicom(file))):
-                    add(file.relative_to(path).as_posix(), file)
+                if file.is_file() and (file.suffix.lower() in IMAGE_SUFFIXES or (not file.suffix and is_dicom(file))):
+                    add(Film(_printable(file.relative_to(path).as_posix()), path=file))
         elif path.suffix.lower() == ".csv":
-            for case in read_dataset(path, images_of or path.parent).cases:
-                add(case.name, case.image, case.landmarks.frame.spacing)
+            for film in _of_table(path, folder or path.parent):
+                add(film)
         elif path.is_file():
-            add(path.name, path)
+            add(Film(_printable(path.name), path=path))
         else:
             raise InputError("there is no such image or folder", file=path, remedy="Check the path")
-    if not files:
-        raise InputError(
-            "no image found", file=", ".join(map(str, given)), remedy=f"Images end in {', '.join(sorted(suffixes))}"
-        )
-    return files
+    if not films:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise InputError("no image found", file=", ".join(map(str, given)), remedy=f"Images end in {suffixes}")
+    return list(films.values())
+
+
+def _of_table(path: Path, folder: Path) -> "list[Film]":
+    """The films of an annotation table, with what it says of them and with their files."""
+    from dataclasses import replace
+
+    from radmark.io import read_annotations
+    from radmark.io.exchange import find_film
+
+    return [replace(film, path=find_film(folder, film.name)) for film in read_annotations(path).films]

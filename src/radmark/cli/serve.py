@@ -24,7 +24,7 @@ class Serve:
     """Port to listen on; 0 takes a free one."""
 
     api_keys: Path | None = None
-    """File of who may ask: a name and the sha256 of a key a line."""
+    """File of who may ask: one line per name and the sha256 of its key."""
 
     new_key: str | None = None
     """Make a key for this name, add it to --api-keys, show it once, and end."""
@@ -36,7 +36,7 @@ class Serve:
     """Of a request's body."""
 
     max_pixels: int = 60_000_000
-    """Of an image, told before it is decoded."""
+    """Of an image, known before it is decoded."""
 
     timeout_s: float = 60.0
     """From a request's first byte to its answer."""
@@ -54,7 +54,7 @@ class Serve:
 
         try:
             import radmark.serve.server as service
-            from radmark.serve.keys import add_key, read_keys
+            from radmark.http.keys import add_key, read_keys
         except ModuleNotFoundError as error:
             raise InputError(
                 f"the service needs {error.name}, which is not installed",
@@ -73,7 +73,7 @@ class Serve:
             max_bytes=self.max_bytes, max_pixels=self.max_pixels, max_queue=self.max_queue, timeout_s=self.timeout_s
         )
         sha256 = model_sha256(self.run_folder)
-        detector, _ = open_model(self.run_folder, self.absent_below, at_once=available_cpus())
+        detector = open_model(self.run_folder, self.absent_below, at_once=available_cpus())
         model = service.Model(detector, self.run_folder.stem, sha256)
         service.serve(
             model,

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from radmark.cli.common import Annotations, need_torch, read_case
+from radmark.cli.common import Annotations, need_torch
 from radmark.config import Config
 
 DEFAULT_RECIPE = "cpu"
@@ -38,14 +38,13 @@ class Train:
     def run(self) -> int:
         """Train, and say where the model is."""
         from radmark.console import TrainingProgress, epoch_words, out
-        from radmark.io import read_dataset
 
-        dataset = read_dataset(self.data.annotations, self.data.images, **self.data.options())
-        out.print(f"{len(dataset)} radiographs, {len(dataset.scheme)} landmarks ({dataset.scheme.name})")
+        study = self.data.study()
+        out.print(f"{len(study)} radiographs, {len(study.scheme)} landmarks ({study.scheme.name})")
         need_torch()
         from radmark.checkpoint import MODEL_FILE, TRAINING_FILE
-        from radmark.train.loop import Watch, train
-        from radmark.train.track import Tracked, mlflow_uri
+        from radmark.training.loop import Watch, train
+        from radmark.training.track import Tracked, mlflow_uri
 
         uri = None if self.track is None else mlflow_uri(self.track)
         model = self.out / MODEL_FILE
@@ -54,9 +53,7 @@ class Train:
                 watch: Watch = stack.enter_context(TrainingProgress())
                 if uri is not None:
                     watch = stack.enter_context(Tracked(watch, uri, self.out, self.config, _warn))
-                kept = train(
-                    dataset, self.config, self.out, read_case, watch, resume=self.resume, overwrite=self.overwrite
-                )
+                kept = train(study, self.config, self.out, watch, resume=self.resume, overwrite=self.overwrite)
         except KeyboardInterrupt:
             resumable = (self.out / TRAINING_FILE).is_file()
             left = f"{model} is the model of the last whole epoch; --resume goes on" if resumable else "no model yet"

@@ -37,7 +37,7 @@ class Archive:
         tls_key: its private key.
 
     Raises:
-        InputError: an AE title is none.
+        InputError: an AE title is not valid.
     """
 
     host: str = "127.0.0.1"
@@ -63,7 +63,7 @@ def check_title(title: str) -> None:
         InputError: it is not.
     """
     if not (title.strip() and title.isascii() and title.isprintable() and "\\" not in title and len(title) <= 16):
-        raise InputError("this is no AE title", value=title, remedy="Give 1 to 16 letters, digits or signs")
+        raise InputError("not a valid AE title", value=title, remedy="Give 1 to 16 letters, digits or signs")
 
 
 def echo(archive: Archive) -> None:
@@ -80,7 +80,7 @@ def send(archive: Archive, files: Sequence[Path]) -> None:
     """Store files, in their order, in one association.
 
     Raises:
-        InputError: a file is no DICOM, the archive does not answer, or it refuses one; those before it are stored.
+        InputError: a file is not DICOM, the archive does not answer, or it refuses one; those before it are stored.
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError

@@ -48,7 +48,7 @@ PROGRAM = ("-m", "radmark.pacs.worker")
 IMAGE_LIMIT_S = 600.0
 MODEL_LIMIT_S = 600.0
 DEATHS = 2
-"""How often the model's program may die of an image before that is put aside."""
+"""How often the model's program may die of an image before that is set aside."""
 
 _CALLERS, _PATIENCE_S = 50, 10.0
 """How many may be connected at once, and how long one may say nothing before it says who it is."""
@@ -73,7 +73,7 @@ class Door:
         tls_ca: who signed the certificates that callers must then show; None: they need none.
 
     Raises:
-        InputError: an AE title is none.
+        InputError: an AE title is not valid.
     """
 
     port: int
@@ -110,7 +110,7 @@ def listen(
         deliver: sends a report, or raises `ArchiveAwayError` or another `InputError`. None: reports stay in the spool, in `done`.
         stop: set from outside.
         say: gets a line for a log; none names a patient.
-        frame: of images of several frames, which one, from 1; None: such images are put aside.
+        frame: of images of several frames, which one, from 1; None: such images are set aside.
 
     Raises:
         InputError: we cannot listen there, or the model can no longer be used.
@@ -183,7 +183,7 @@ class Model:
 
         Raises:
             InputError: the image has none, or takes the model's program down.
-            OSError: the disk does not play along.
+            OSError: the disk cannot be written.
         """
         job = {"image": str(item.image.absolute()), "report": str(item.report.absolute()), "frame": frame}
         for _ in range(DEATHS):
@@ -260,7 +260,9 @@ class Model:
 def _tls(door: Door) -> ssl.SSLContext | None:
     if door.tls_cert is None:
         if door.tls_key is not None or door.tls_ca is not None:
-            raise InputError("to listen with TLS takes a certificate of ours", remedy="Give --tls-cert and --tls-key")
+            raise InputError(
+                "listening with TLS needs a certificate of our own", remedy="Give --tls-cert and --tls-key"
+            )
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslsocket_class = TlsLine
@@ -347,7 +349,7 @@ def _stored(event: Any, spool: Spool, arrived: threading.Event, say: Say) -> int
     try:
         new = spool.receive(uid, data)
     except OSError as error:
-        say(f"an image was refused, for it could not be kept: {error.strerror}")
+        say(f"an image was refused because it could not be stored: {error.strerror}")
         return _OUT_OF_RESOURCES
     if new:
         arrived.set()
@@ -384,7 +386,7 @@ def _look(
                 raise  # not the image's fault: it stays where it is
             except InputError as error:
                 spool.fail(item, _reason(error))
-                say(f"{item.name} put aside: {error.problem}")
+                say(f"{item.name} set aside: {error.problem}")
                 continue
             spools.sync(item.report)
             spools.write_durably(item.record, json.dumps(vars(processed)).encode())
@@ -392,7 +394,7 @@ def _look(
             say(f"{item.name} looked at in {time.monotonic() - began:.1f} s")
             ready.set()
         except OSError as error:
-            say(f"the spool's disk does not play along, the image waits: {error.strerror}")
+            say(f"cannot write to the spool disk; will retry: {error.strerror}")
             stop.wait(DISK_WAIT_S)
 
 
@@ -413,7 +415,7 @@ def _post(
     # What the log says already of reports that are still to be sent: we ended between that line and the item's last move.
     written: set[str] = set()
     for item in spool.items("outgoing"):
-        with contextlib.suppress(InputError, OSError):  # then it will be put aside, or waits
+        with contextlib.suppress(InputError, OSError):  # then it will be set aside, or waits
             written.add(audit.hidden(str(_record(item).report_uid)))
     written &= audit.reports()
 
@@ -458,9 +460,9 @@ def _post(
                     return
             except InputError as error:
                 spool.fail(item, _reason(error))
-                say(f"{item.name} put aside: {error.problem}")
+                say(f"{item.name} set aside: {error.problem}")
         except OSError as error:
-            say(f"the disk does not play along, the report waits: {error.strerror}")
+            say(f"cannot write to the disk; the report will be retried: {error.strerror}")
             if not pause(DISK_WAIT_S):
                 return
 
@@ -469,7 +471,7 @@ def _record(item: Item) -> Processed:
     try:
         return Processed(**json.loads(item.record.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise InputError("what was noted of the image is damaged", remedy="Move it back into incoming") from error
+        raise InputError("the record of the image is damaged", remedy="Move it back into incoming") from error
 
 
 def _wait(reason: threading.Event, other: threading.Event, at_most_s: float) -> None:

@@ -8,18 +8,18 @@
     port = 11112
     spool = "/var/spool/radmark"
 
-A key is the flag of that name; a flag wins. Paths are meant from the file's own folder.
+A key is the flag of that name; a flag wins. Paths are relative to the file's own folder.
 """
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
 from radmark.core.errors import InputError
 from radmark.pacs.client import Archive
 from radmark.pacs.web import WebArchive, read_auth
+from radmark.trees import converted, read_toml
 
 if TYPE_CHECKING:
     from radmark.pacs.listener import Door
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchiveSettings:
-    """What is said of an archive; None: nothing."""
+    """What the settings say of an archive; None: nothing."""
 
     host: str | None = None
     port: int | None = None
@@ -49,22 +49,24 @@ class ArchiveSettings:
         """The archive itself; what was not said has `Archive`'s own defaults.
 
         Raises:
-            InputError: it is said to be in two places, or what is said cannot be.
+            InputError: it is given in two places, or a value is not valid.
         """
         if self.url is None:
             if self.auth_file is not None or self.insecure:
-                raise InputError("a password, and --insecure, are for an archive on the web", remedy="Give its address")
+                raise InputError(
+                    "a password, and --insecure, are for a DICOMweb archive", remedy="Give its address with --url"
+                )
             said = {f.name: getattr(self, f.name) for f in dataclasses.fields(Archive)}
             if self.tls_cert is not None and self.tls_ca is None:
                 raise InputError(
-                    "a certificate of ours is given, and none to know the archive by", remedy="Give tls-ca as well"
+                    "our certificate is given, but none by which to know the archive", remedy="Give --tls-ca as well"
                 )
             return Archive(**{name: value for name, value in said.items() if value is not None})
         if self.host is not None or self.port is not None or self.called is not None:
             raise InputError(
-                "an archive is either at an address of the web or at host and port",
+                "an archive has either a URL, or a host and port",
                 value=None if "@" in self.url else self.url,
-                remedy="Say one of them",
+                remedy="Give one of them",
             )
         return WebArchive(
             self.url, read_auth(self.auth_file), bool(self.insecure), self.tls_ca, self.tls_cert, self.tls_key
@@ -73,7 +75,7 @@ class ArchiveSettings:
 
 @dataclass(frozen=True)
 class ListenSettings:
-    """What is said of how to listen; None: nothing."""
+    """What the settings say of how to listen; None: nothing."""
 
     port: int | None = None
     bind: str | None = None
@@ -90,7 +92,7 @@ class ListenSettings:
         """Where to listen.
 
         Raises:
-            InputError: no port is said, or an AE title is none.
+            InputError: no port is given, or an AE title is not valid.
         """
         from radmark.pacs.listener import Door
 
@@ -121,44 +123,9 @@ def read_settings(path: Path | None) -> Settings:
     """Read the file; None: nothing is said.
 
     Raises:
-        InputError: it is not there, no TOML, or says something unknown or of the wrong kind.
+        InputError: it is not there, not TOML, or says something unknown or of the wrong kind.
     """
     if path is None:
         return Settings()
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"the settings cannot be read ({why})", file=path, remedy="Give a TOML file") from error
-    unknown = next((name for name, table in tree.items() if name not in _TABLES or not isinstance(table, dict)), None)
-    if unknown is not None:
-        raise InputError("the file has an unknown table", file=path, value=unknown, remedy="Use [archive] and [listen]")
-    return Settings(**{name: _TABLES[name](**_values(name, table, path)) for name, table in tree.items()})
-
-
-_TABLES: dict[str, Any] = {"archive": ArchiveSettings, "listen": ListenSettings}
-
-
-def _values(name: str, table: dict[str, Any], path: Path) -> dict[str, Any]:
-    kinds: dict[str, Any] = {f.name: get_args(f.type)[0] for f in dataclasses.fields(_TABLES[name])}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in kinds:
-            raise InputError(
-                f"[{name}] has no such setting", file=path, value=key, remedy=f"Use one of: {', '.join(kinds)}"
-            )
-        kind = kinds[key]
-        if kind in (str, int, bool):
-            fits, wanted = type(value) is kind, {str: "a text", int: "a whole number", bool: "true or false"}[kind]
-        elif kind is Path:
-            fits, wanted = isinstance(value, str), "a path"
-            value = path.parent / value if fits else value
-        else:
-            fits, wanted = isinstance(value, list) and all(isinstance(v, str) for v in value), "a list of texts"
-            value = tuple(value) if fits else value
-        if not fits:
-            raise InputError(
-                f"{name}.{key} has a value it cannot take", file=path, value=value, remedy=f"Give {wanted}"
-            )
-        values[key] = value
-    return values
+    tree = read_toml("file of settings", path)
+    return converted(tree, Settings, file=path, what="file of settings", base=path.parent)

@@ -166,7 +166,9 @@ def opened(folder: Path, model_sha256: str) -> Generator[Spool]:
         about = folder / "spool.json"
         ours = ("lock", _TEMPORARY)
         if not about.exists() and not all(path.name.startswith(ours) for path in folder.iterdir()):
-            raise InputError("the folder holds something that is no spool", file=folder, remedy="Give another --spool")
+            raise InputError(
+                "the folder holds something that is not a spool", file=folder, remedy="Give another --spool"
+            )
         folder.chmod(0o700)
         lock = FileLock(folder / "lock", timeout=0)
         lock.acquire()
@@ -201,10 +203,10 @@ def _check(about: Path, model_sha256: str) -> None:
     except (ValueError, KeyError, TypeError):
         model = None
     if model is None:
-        raise InputError("this is no spool that this radmark reads", file=about, remedy="Give another --spool")
+        raise InputError("not a spool that this version of radmark reads", file=about, remedy="Give another --spool")
     if model != model_sha256:
         raise InputError(
-            "this spool is another model's",
+            "this spool belongs to another model",
             file=about,
             value=f"{model[:12]}, not {model_sha256[:12]}",
             remedy="Let that model finish what is in it, and give the new one a spool of its own",

@@ -43,7 +43,7 @@ class WebArchive:
         tls_key: its private key.
 
     Raises:
-        InputError: the address is none, holds a password, or would send patient data over a network unencrypted.
+        InputError: the URL is not valid, holds a password, or would send patient data over a network unencrypted.
     """
 
     url: str
@@ -61,18 +61,18 @@ class WebArchive:
             parts, host = None, None
         if parts is None or not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
             raise InputError(
-                "this is no address of a DICOMweb service",
+                "not a valid DICOMweb URL",
                 value=None if "@" in self.url else self.url,
                 remedy="Give one such as https://pacs.example.org/dicom-web",
             )
         if parts.username is not None or parts.password is not None:
             raise InputError(
-                "a password does not belong into an address, which others can read in the list of programs",
+                "a password does not belong in a URL, which others can read in the list of processes",
                 remedy=f"Put user:password into the environment variable {AUTH_VARIABLE}, or into a file for --auth-file",
             )
         if parts.scheme == "http" and not self.insecure and not _is_here(host):
             raise InputError(
-                "http would send patient data over the network for everybody to read",
+                "http would send patient data over the network unencrypted",
                 value=self.url,
                 remedy="Use https, or --insecure where the network itself is trusted",
             )
@@ -96,7 +96,9 @@ def read_auth(file: Path | None) -> tuple[str, str] | None:
         where = str(file)
         try:
             if os.name == "posix" and file.stat().st_mode & 0o077:
-                raise InputError("others may read this password", file=file, remedy=f"chmod 600 {file.name}")
+                raise InputError(
+                    "the password file is readable by other users", file=file, remedy=f"chmod 600 {file.name}"
+                )
             text = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
@@ -122,7 +124,7 @@ def send(archive: WebArchive, files: Sequence[Path]) -> None:
     """Store files, one by one, in their order.
 
     Raises:
-        InputError: a file is no DICOM, the archive does not answer, or it refuses one; those before it are stored.
+        InputError: a file is not DICOM, the archive does not answer, or it refuses one; those before it are stored.
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
@@ -167,19 +169,19 @@ def fetch(
         overwrite: replace files of these names.
 
     Raises:
-        InputError: a UID is none, nothing is found, the archive does not answer, or a file is there already.
+        InputError: a UID is not valid, nothing is found, the archive does not answer, or a file is there already.
     """
     wanted = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": instance}
     filters = {keyword: uid for keyword, uid in wanted.items() if uid is not None}
     if not filters:
-        raise InputError("nothing is asked for", remedy="Give --study, --series or --instance")
+        raise InputError("nothing is requested", remedy="Give --study, --series or --instance")
     for keyword, uid in filters.items():
         if not _is_uid(uid):
-            raise InputError(f"this is no {keyword}", value=uid, remedy="Give numbers with points between them")
+            raise InputError(f"not a valid {keyword}", value=uid, remedy="Give numbers with points between them")
     with _client(archive) as client:
         found = _found(client, filters)
     if not found:
-        raise InputError("the archive has no such thing", value=str(archive), remedy="Check the UID and the archive")
+        raise InputError("the archive has no such object", value=str(archive), remedy="Check the UID and the archive")
     files = [out / f"{uid}.dcm" for _, _, uid in found]
     there = [file for file in files if file.exists()]
     if there and not overwrite:

@@ -10,16 +10,16 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+from radmark.core.detector import Detector
 from radmark.core.errors import InputError
-from radmark.core.prediction import Prediction
-from radmark.core.radiograph import Radiograph
 
-Loaded = tuple[Callable[[str, Radiograph], Prediction], str, str]
-"""A model, its name and its sha256."""
+Loaded = tuple[Detector, str]
+"""A model and its sha256."""
 
 
 def load(run: Path) -> Loaded:
@@ -29,12 +29,11 @@ def load(run: Path) -> Loaded:
     if is_exported(run):
         from radmark.io.files import file_sha256
 
-        exported = ExportedPredictor.load(run)
-        return exported, exported.facts.model_name, file_sha256(run)
-    from radmark.checkpoint import model_name, model_sha256
+        return ExportedPredictor.load(run), file_sha256(run)
+    from radmark.checkpoint import model_sha256
     from radmark.infer import Predictor
 
-    return Predictor.load(run), model_name(run), model_sha256(run)
+    return Predictor.load(run), model_sha256(run)
 
 
 def main(load: Callable[[Path], Loaded] = load) -> None:
@@ -60,7 +59,7 @@ def main(load: Callable[[Path], Loaded] = load) -> None:
 
 
 def _serve(loaded: Loaded, answers: TextIO) -> None:
-    _say(answers, {"model_sha256": loaded[2]})
+    _say(answers, {"model_sha256": loaded[1]})
     for line in sys.stdin:
         job = json.loads(line)
         try:
@@ -75,38 +74,27 @@ def _serve(loaded: Loaded, answers: TextIO) -> None:
 
 
 def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[str, Any]:
-    """From an image to its report; what the audit log needs is returned."""
+    """From a film to its report; what the audit log needs is returned."""
     from pydicom import dcmread
 
-    from radmark.io import read_image
-    from radmark.io.dicom_sr import report_uid, write_dicom_sr
+    from radmark.io import read_film
+    from radmark.io.dicom_sr import report_uid
     from radmark.io.files import file_sha256
-    from radmark.measure.reported import refused, reported, results_of
+    from radmark.measure import examine
+    from radmark.outputs import Options, outputs
+    from radmark.privacy.audit import Processed
 
-    predictor, model, sha256 = loaded
+    detector, sha256 = loaded
     wanted = ["SOPInstanceUID", "NumberOfFrames", "Manufacturer"]
     head = dcmread(image, stop_before_pixels=True, specific_tags=wanted)
     if str(head.get("Manufacturer", "")).startswith("radmark"):
         raise InputError("radmark made this image itself", remedy="Have the archive send radiographs only")
     frame = frame if int(head.get("NumberOfFrames") or 1) > 1 else None
-    radiograph = read_image(image, frame=frame)
-    prediction = predictor("image", radiograph)
-    results = results_of(image, prediction.landmarks, radiograph)
-    measurements = reported(results, prediction.landmarks)
+    film = read_film(image, name="image", frame=frame)
+    found = examine(film, detector(film))
     uid = report_uid(str(head.SOPInstanceUID), sha256, frame)
-    write_dicom_sr(
-        report, image, prediction, model=model, measurements=measurements, refused=refused(results),
-        frame_number=frame, uid=uid,
-    )  # fmt: skip
-    return {
-        "model_sha256": sha256,
-        "file_sha256": file_sha256(image),
-        "image_uid": str(head.SOPInstanceUID),
-        "millimetres_from": radiograph.frame.spacing and str(radiograph.frame.spacing.source),
-        "measurements": len(measurements),
-        "flags": list(radiograph.flags),
-        "report_uid": uid,
-    }
+    outputs()["dcm"].write(report, [found], Options(report_uid=uid))
+    return asdict(Processed.of(found, sha256, file_sha256(image), str(head.SOPInstanceUID), uid))
 
 
 def _say(answers: TextIO, what: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""Which model saw which image, in JSON Lines that name nobody.
+"""Which model saw which film, in JSON Lines that name nobody.
 
 A line holds a UID as HMAC-SHA256 under a key that lies beside the log: whoever has the image and the key can find its line, and
-the log alone tells nothing of a patient. No name, ID, path or file name is written.
+the log alone says nothing of a patient. No name, ID, path or file name is written.
 """
 
 import hashlib
@@ -18,21 +18,22 @@ from pathlib import Path
 
 from radmark import __version__
 from radmark.core.errors import InputError
+from radmark.core.report import Report
 
 _KEY = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Processed:
-    """An image that went through a model.
+    """A film that went through a model.
 
     Args:
         model_sha256: of the model file.
-        file_sha256: of the image file.
+        file_sha256: of the film's file.
         image_uid: its SOP Instance UID; None where it is no DICOM file.
         millimetres_from: where its spacing comes from; None where it has none.
         measurements: how many were computed.
-        flags: of the image.
+        flags: of the film.
         report_uid: SOP Instance UID of the report that left; None where none did.
     """
 
@@ -44,6 +45,22 @@ class Processed:
     flags: Sequence[str]
     report_uid: str | None = None
 
+    @classmethod
+    def of(
+        cls, report: Report, model_sha256: str, file_sha256: str, image_uid: str | None, report_uid: str | None
+    ) -> "Processed":
+        """What a report says of a film that a model marked; the other arguments as in the class."""
+        spacing = report.marks.frame.spacing
+        return cls(
+            model_sha256=model_sha256,
+            file_sha256=file_sha256,
+            image_uid=image_uid,
+            millimetres_from=None if spacing is None else spacing.source.value,
+            measurements=len(report.computed),
+            flags=report.film.flags,
+            report_uid=report_uid,
+        )
+
 
 class AuditLog:
     """Lines are added and never changed; several programs may write to one log.
@@ -52,7 +69,7 @@ class AuditLog:
         path: of the log. It and its key, `path` with `.key` added, are made where there is none, readable by their owner only.
 
     Raises:
-        InputError: the key is gone, damaged, or others may read it; or the log cannot be written.
+        InputError: the key is gone, damaged, or readable by other users; or the log cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -123,9 +140,9 @@ def _key(log: Path) -> bytes:
         if not path.exists():
             if begun:
                 raise InputError(
-                    "the audit log's key is gone, and under a new one its old lines could not be told from new ones",
+                    "the audit log's key is missing, and a new one would not match its earlier lines",
                     file=path,
-                    remedy="Put the key back, or begin another log",
+                    remedy="Put the key back, or start another log",
                 )
             log.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".radmark-")  # private from the first byte
@@ -140,12 +157,14 @@ def _key(log: Path) -> bytes:
             finally:
                 Path(name).unlink()
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise InputError("others may read the audit log's key", file=path, remedy=f"chmod 600 {path.name}")
+            raise InputError(
+                "the audit log's key is readable by other users", file=path, remedy=f"chmod 600 {path.name}"
+            )
         text = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise InputError(
             f"the audit log's key cannot be read or made: {error.strerror}", file=path, remedy="Give another --audit"
         ) from error
     if not _KEY.fullmatch(text):
-        raise InputError("the audit log's key is damaged", file=path, remedy="Put the key back, or begin another log")
+        raise InputError("the audit log's key is damaged", file=path, remedy="Put the key back, or start another log")
     return bytes.fromhex(text)

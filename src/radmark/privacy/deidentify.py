@@ -106,7 +106,7 @@ class Deidentifier:
         to = folder / f"{copy.SOPInstanceUID}.dcm"
         if to.exists():
             raise InputError(
-                "another image given has the same SOP Instance UID", file=image, remedy="Give each image once"
+                "two of the images have the same SOP Instance UID", file=image, remedy="Give each image once"
             )
         with replacing(to) as temporary:
             copy.save_as(temporary, enforce_file_format=True)
@@ -268,7 +268,7 @@ def read_key(path: Path | None) -> bytes:
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(_KEY_BYTES) + "\n")
         if path.stat().st_mode & 0o077:
-            raise InputError("others may read the key", file=path, remedy=f"chmod 600 {path.name}")
+            raise InputError("the key file is readable by other users", file=path, remedy=f"chmod 600 {path.name}")
         return path.read_bytes().strip()
     except OSError as error:
         raise InputError(

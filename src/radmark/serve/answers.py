@@ -3,22 +3,23 @@
 A point is (x, y), x right, y down, in pixels of the image that was sent; (0, 0) is the centre of its top-left pixel.
 """
 
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from radmark import RESEARCH_USE
-from radmark.core.prediction import Prediction
-from radmark.io.points_json import image_tree
-from radmark.measure import measure
-from radmark.serve.errors import Problem
+from radmark.core.report import Report
+from radmark.core.study import Marked
+from radmark.http.errors import Problem
+from radmark.io.formats.points_json import film_tree
+from radmark.io.measurements import findings_tree, measurements_tree
 
 PIXEL_ORIGIN = "centre of the top-left pixel"
 
 
 class SpacingAnswer(BaseModel):
-    """Millimetres a pixel, and where they come from."""
+    """Millimetres per pixel, and where they come from."""
 
     x_mm: float
     y_mm: float
@@ -34,8 +35,20 @@ class LandmarkAnswer(BaseModel):
     confidence: float | None
 
 
+class FindingAnswer(BaseModel):
+    """What has to be known of an image or a number: note, it stands; check, look first; stop, no number may rest on it."""
+
+    code: str
+    severity: Literal["note", "check", "stop"]
+    words: str
+    about: str
+
+
 class MeasurementAnswer(BaseModel):
-    """A measurement; `value` is null where it could not be computed, and `in_words` says why."""
+    """A measurement; `value` is null where it could not be computed, and `in_words` says why.
+
+    `flags` are the findings in words; `usable` is yes, check (look first) or no, by the gravest of them.
+    """
 
     key: str
     title: str
@@ -49,17 +62,23 @@ class MeasurementAnswer(BaseModel):
     source: str
     mm_from: str | None
     flags: list[str]
+    findings: list[FindingAnswer]
+    usable: Literal["yes", "check", "no"]
     missing: list[str]
+    reason: str
+    published: str
+    scale_sd_percent: float | None
     in_words: str
 
 
 class ImageAnswer(BaseModel):
-    """What was found on an image."""
+    """What was found on an image: `flags` are the codes of what its file says, `findings` what has to be known of all of it."""
 
     width: int
     height: int
     spacing: SpacingAnswer | None
     flags: list[str]
+    findings: list[FindingAnswer]
     landmarks: dict[str, LandmarkAnswer]
     measurements: list[MeasurementAnswer]
 
@@ -123,22 +142,16 @@ class StatusAnswer(BaseModel):
     status: str
 
 
-def image_answer(prediction: Prediction, flags: tuple[str, ...], side: Literal["left", "right"] | None) -> ImageAnswer:
-    """Points, measurements and flags of an image.
-
-    Args:
-        prediction: of the image.
-        flags: of its radiograph.
-        side: of the patient, where the film is of one.
-    """
-    tree: dict[str, Any] = image_tree(prediction)
-    display = "mirrored" if "mirrored_display" in flags else "unknown" if "orientation_unknown" in flags else "standard"
-    results = measure(prediction.landmarks, side=side, display=display)
+def image_answer(report: Report) -> ImageAnswer:
+    """What a report says of an image, without its name."""
+    spacing = report.marks.frame.spacing
+    tree: dict[str, Any] = film_tree(Marked(replace(report.film, spacing=spacing), report.marks))
     return ImageAnswer(
         width=tree["image_width"],
         height=tree["image_height"],
         spacing=tree["spacing"],
-        flags=list(flags),
+        flags=list(report.film.flags),
+        findings=[FindingAnswer(**finding) for finding in findings_tree(report.findings)],
         landmarks=tree["landmarks"],
-        measurements=[MeasurementAnswer(**asdict(result), in_words=result.words) for result in results],
+        measurements=[MeasurementAnswer(**result) for result in measurements_tree(report.results)],
     )

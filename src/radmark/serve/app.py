@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from radmark import RESEARCH_USE, __version__
 from radmark.core.detector import Detector
 from radmark.core.errors import InputError
+from radmark.core.facts import FACTS
+from radmark.core.film import Film
 from radmark.core.frame import Spacing, SpacingSource
+from radmark.http.errors import ErrorAnswer, Refused, handle_errors, of_input
+from radmark.http.gate import LOOPBACK, Gate, Pages
+from radmark.http.keys import owners_only
+from radmark.measure import examine
 from radmark.serve.answers import (
     BatchAnswer,
     BatchItem,
@@ -28,19 +35,20 @@ from radmark.serve.answers import (
     StatusAnswer,
     image_answer,
 )
-from radmark.serve.engine import Asked, Engine, Limits, Place
-from radmark.serve.errors import ErrorAnswer, Problem, RefusedError, answer, of_image, plain
-from radmark.serve.guard import Guard
+from radmark.serve.engine import UPLOAD, Asked, Engine, Limits, Place
 from radmark.serve.logs import event
 from radmark.serve.metrics import Metrics
+from radmark.serve.noting import Noting
 
 T = TypeVar("T")
 
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/tiff", "application/dicom", "application/octet-stream")
+_FREE = ("/healthz", "/readyz", "/openapi.json")  # are answered without a key
 _BYTES = {"type": "string", "format": "binary"}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request cannot be read"},
     401: {"model": ErrorAnswer, "description": "An API key is needed"},
+    403: {"model": ErrorAnswer, "description": "Asked by a page of another origin, where there are no keys"},
     405: {"model": ErrorAnswer, "description": "Not this method"},
     413: {"model": ErrorAnswer, "description": "Too many bytes"},
     421: {"model": ErrorAnswer, "description": "Asked by a name that is not this machine's"},
@@ -71,31 +79,45 @@ class Model:
     sha256: str
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """The parameters of a request."""
+class _Said(BaseModel):
+    """The parameters of a request: what the caller states of the film, which goes before what its file says."""
 
-    asked: Asked
-    side: Literal["left", "right"] | None
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    spacing_mm: str | None = Field(None, description="Millimetres per pixel, V or X,Y; wins over the file's")
+    spacing_x_mm: float | None = Field(None, gt=0, le=1000, description="The same, in x alone for square pixels")
+    spacing_y_mm: float | None = Field(None, gt=0, le=1000, description="By default the same as in x")
+    frame: int | None = Field(None, ge=1, le=1_000_000, description="Of a DICOM file of several, from 1")
+    side: Literal["left", "right"] | None = Field(None, description="The patient's, of a film of one side")
+    display: Literal["standard", "mirrored", "unknown"] | None = Field(
+        None, description="How the film lies: standard is the patient's right on the left of the picture"
+    )
+    operated: Literal["left", "right"] | None = Field(None, description="The patient's operated side")
+    known_mm: str | None = Field(None, description="Two landmarks and their true distance: NAME,NAME,MM")
+    head_mm: str | None = Field(None, description="Diameter of the prosthetic head: MM or NAME,NAME,NAME,MM")
+    ball_mm: str | None = Field(None, description="Diameter of a marker ball: NAME,NAME,NAME,MM")
+    magnification: float | None = Field(None, ge=1, le=1.6, description="Of the anatomy on the detector")
+    pelvic_tilt_deg: float | None = Field(None, ge=-60, le=60, description="Posterior tilt, negative forwards")
+    cone_beam: str | None = Field(None, description="The beam: SID,HEIGHT,LATERAL,UP in mm")
+
+    def spacing(self) -> Spacing | None:
+        """The millimetres, however they were said.
+
+        Raises:
+            Refused: half of them, or twice.
+        """
+        if self.spacing_mm is not None and (self.spacing_x_mm is not None or self.spacing_y_mm is not None):
+            raise Refused(422, "the spacing is given twice", "Give spacing_mm, or spacing_x_mm and spacing_y_mm")
+        if self.spacing_x_mm is None and self.spacing_y_mm is not None:
+            raise Refused(422, "spacing_y_mm is given without spacing_x_mm", "Give both, or x alone for square pixels")
+        if self.spacing_x_mm is not None:
+            return Spacing(self.spacing_x_mm, self.spacing_y_mm or self.spacing_x_mm, SpacingSource.FLAG)
+        return None if self.spacing_mm is None else Spacing.parse(self.spacing_mm, SpacingSource.FLAG)
 
 
-def _wish(
-    spacing_x_mm: Annotated[
-        float | None,
-        Query(gt=0, le=1000, allow_inf_nan=False, description="Millimetres a pixel; wins over the file's"),
-    ] = None,
-    spacing_y_mm: Annotated[
-        float | None, Query(gt=0, le=1000, allow_inf_nan=False, description="By default the same as in x")
-    ] = None,
-    frame: Annotated[int | None, Query(ge=1, le=1_000_000, description="Of a DICOM file of several")] = None,
-    side: Annotated[Literal["left", "right"] | None, Query(description="The patient's, of a film of one side")] = None,
-) -> _Wish:
-    if spacing_x_mm is None and spacing_y_mm is not None:
-        raise RefusedError(422, "spacing_y_mm is given without spacing_x_mm", "Give both, or x alone for square pixels")
-    spacing = None
-    if spacing_x_mm is not None:
-        spacing = Spacing(spacing_x_mm, spacing_y_mm or spacing_x_mm, SpacingSource.FLAG)
-    return _Wish(Asked(spacing, frame), side)
+def _asked(said: Annotated[_Said, Query()]) -> Asked:
+    facts = {name: value for name, value in said if name in FACTS}
+    return Asked(Film(UPLOAD, spacing=said.spacing()).stated(**facts), said.frame)
 
 
 def _upload(field: str, several: bool) -> dict[str, Any]:
@@ -111,7 +133,7 @@ def _upload(field: str, several: bool) -> dict[str, Any]:
 
 def create_app(
     model: Model, *, limits: Limits | None = None, keys: Mapping[str, str] | None = None, threads: int = 2
-) -> FastAPI:
+) -> ASGIApp:
     """The service of one model.
 
     Args:
@@ -169,43 +191,43 @@ def create_app(
             else:  # the caller is still sending
                 task.cancel()
                 await asyncio.wait({task})
-        raise RefusedError(
+        raise Refused(
             503,
             f"the answer took longer than {limits.timeout_s:g} seconds",
             "Ask again later, or send a smaller image",
             headers={"Retry-After": "5"},
         )
 
-    async def one(data: bytes, wish: _Wish, place: Place) -> ImageAnswer:
+    async def one(data: bytes, asked: Asked, place: Place) -> ImageAnswer:
         try:
-            found = await engine.predict(data, wish.asked, place)
+            found = await engine.predict(data, asked, place)
+            report = await asyncio.to_thread(examine, *found)
         except InputError:
             metrics.images.labels("refused").inc()
             raise
         metrics.images.labels("found").inc()
-        own = found.side if found.side in ("left", "right") else None
-        return await asyncio.to_thread(image_answer, found.prediction, found.flags, wish.side or own)
+        return image_answer(report)
 
     @app.post("/v1/predict", responses=_ERRORS, openapi_extra=_upload("file", several=False), dependencies=needs_key)
-    async def predict(request: Request, wish: Annotated[_Wish, Depends(_wish)]) -> PredictAnswer:
+    async def predict(request: Request, asked: Annotated[Asked, Depends(_asked)]) -> PredictAnswer:
         """The landmarks of one radiograph: PNG, JPEG, TIFF or DICOM, as a form's `file` or as the bare body."""
 
         async def work(place: Place) -> ImageAnswer:
-            return await one(await _one_file(request), wish, place)
+            return await one(await _one_file(request), asked, place)
 
         return PredictAnswer(model=told, image=await in_time(work))
 
     @app.post(
         "/v1/predict/batch", responses=_ERRORS, openapi_extra=_upload("files", several=True), dependencies=needs_key
     )
-    async def predict_batch(request: Request, wish: Annotated[_Wish, Depends(_wish)]) -> BatchAnswer:
+    async def predict_batch(request: Request, asked: Annotated[Asked, Depends(_asked)]) -> BatchAnswer:
         """Several radiographs, as a form's `files`; a bad one does not spoil the rest. It takes one place in the queue."""
 
         async def item(data: bytes, place: Place) -> BatchItem:
             try:
-                return BatchItem(image=await one(data, wish, place))
+                return BatchItem(image=await one(data, asked, place))
             except InputError as error:
-                return BatchItem(error=of_image(error))
+                return BatchItem(error=of_input(error, copy=True).told)
 
         async def work(place: Place) -> list[BatchItem]:
             files = await _files(request, "files", limits.max_images)
@@ -228,7 +250,7 @@ def create_app(
     async def readyz() -> StatusAnswer:
         """Whether it can take work: the model is there and works, and it is not stopping."""
         if not app.state.ready:
-            raise RefusedError(503, "the service is starting or stopping", "Ask another one")
+            raise Refused(503, "the service is starting or stopping", "Ask another one")
         return StatusAnswer(status="ready")
 
     @app.get(
@@ -241,10 +263,23 @@ def create_app(
         """Numbers for Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    _handle_errors(app)
-    routes = [route.path for route in app.routes if hasattr(route, "path")]  # pyright: ignore[reportAttributeAccessIssue]
-    app.add_middleware(Guard, keys=keys, max_bytes=limits.max_bytes, routes=routes, metrics=metrics)
-    return app
+    handle_errors(
+        app,
+        see="/openapi.json",
+        after_bug="Tell whoever runs the service this number, which stands in its log",
+        copies=True,
+        parameters=list(_Said.model_fields),
+    )
+    routes = frozenset(route.path for route in app.routes if isinstance(route, Route))
+    gate = Gate(
+        app,
+        hosts=None if keys else frozenset(f"{name}:*" for name in LOOPBACK),
+        elsewhere="Without API keys it answers to this machine only: ask 127.0.0.1, or start it with keys",
+        pages=None if keys else Pages(required=False),
+        admit=owners_only(keys, _FREE),
+        max_bytes=limits.max_bytes,
+    )
+    return Noting(gate, routes=routes, metrics=metrics)
 
 
 async def _one_file(request: Request) -> bytes:
@@ -260,52 +295,14 @@ async def _one_file(request: Request) -> bytes:
 async def _files(request: Request, field: str, most: int) -> list[bytes]:
     """The files of a form's field."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise RefusedError(
-            422, "the request is no form", f"Send multipart/form-data with the image as {field}", value=None
+        raise Refused(
+            422, "the request is not a form", f"Send multipart/form-data with the image as {field}", value=None
         )
     async with request.form(max_files=most, max_fields=most) as form:
         files = [part for part in form.getlist(field) if isinstance(part, UploadFile)]
         if not files:
-            raise RefusedError(422, f"the form has no file {field}", f"Send the image as a file named {field}")
+            raise Refused(422, f"the form has no file {field}", f"Send the image as a file named {field}")
         return [await file.read() for file in files]
-
-
-def _handle_errors(app: FastAPI) -> None:
-    async def refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RefusedError)
-        return error.answer()
-
-    async def bad_image(_: Request, error: Exception) -> Response:
-        assert isinstance(error, InputError)
-        return answer(422, of_image(error))
-
-    async def bad_parameter(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        told = Problem(
-            problem=f"{where}: {first['msg']}",
-            value=plain(first.get("input")),
-            remedy="See /openapi.json for what it takes",
-        )
-        return answer(422, told)
-
-    async def other(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        problem, remedy = _WORDS.get(error.status_code, (str(error.detail), "See /openapi.json for what there is"))
-        value = request.method if error.status_code == 405 else None
-        return answer(error.status_code, Problem(problem=problem, value=value, remedy=remedy), error.headers)
-
-    app.add_exception_handler(RefusedError, refused)
-    app.add_exception_handler(InputError, bad_image)
-    app.add_exception_handler(RequestValidationError, bad_parameter)
-    app.add_exception_handler(HTTPException, other)
-
-
-_WORDS = {
-    404: ("there is nothing at this address", "See /openapi.json for what there is"),
-    405: ("this address does not take that method", "Use the one the header Allow names"),
-}
 
 
 def told_at_start(model: Model, limits: Limits, keys: Mapping[str, str]) -> None:

@@ -1,4 +1,5 @@
-"""From the bytes of an image to its prediction: threads that read, others that run the network, and never more work than allowed.
+"""From the bytes of an image to a model's marks on it: threads that read, others that run the network, never more work than
+allowed.
 
 Where the network runs on a processor, each processor has such a thread; a graphics card has one, which takes several images at
 once.
@@ -17,19 +18,18 @@ import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from radmark.core.detector import Detector, available_cpus, in_batches, side_by_side
 from radmark.core.errors import InputError
-from radmark.core.frame import Frame, Spacing
-from radmark.core.prediction import Prediction
-from radmark.core.radiograph import Radiograph
-from radmark.io import read_image, read_size
-from radmark.serve.errors import RefusedError
+from radmark.core.film import Film
+from radmark.core.marks import Marks
+from radmark.http.errors import Refused
+from radmark.io import with_file
 from radmark.serve.metrics import Metrics
 
 
@@ -62,26 +62,28 @@ class Limits:
                 )
 
 
+UPLOAD = "upload"
+"""Name of a film that was sent; its own would be the caller's business."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """How an image is to be read.
 
     Args:
-        spacing: millimetres a pixel the caller states; they win over the file's.
+        film: what the caller states of it; goes before what its file says.
         frame: of a DICOM file of several, which one, from 1.
     """
 
-    spacing: Spacing | None = None
+    film: Film = field(default_factory=lambda: Film(UPLOAD))
     frame: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A prediction, and what the image's own header says that matters for it."""
+class Found(NamedTuple):
+    """A film without its pixels, and the model's marks on it."""
 
-    prediction: Prediction
-    flags: tuple[str, ...]
-    side: str | None
+    film: Film
+    marks: Marks
 
 
 class Place:
@@ -117,7 +119,7 @@ class Engine:
         self._taken = 0
         self._image_s = 0.5  # how long an image takes, as a running mean; for Retry-After
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="radmark-read")
-        self._waiting: queue.SimpleQueue[tuple[Any, Place, Future[Prediction]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Any, Place, Future[Marks]] | None] = queue.SimpleQueue()
         self._side_by_side = ExitStack()
         networks = available_cpus() if self._side_by_side.enter_context(side_by_side(detector, self._batch_size)) else 1
         self._networks = [
@@ -132,11 +134,11 @@ class Engine:
         """A place in the queue, from now on.
 
         Raises:
-            RefusedError: all are taken.
+            Refused: all are taken.
         """
         if self._taken >= self.limits.max_queue:
             wait_s = min(60, max(1, math.ceil(self._taken * self._image_s)))
-            raise RefusedError(
+            raise Refused(
                 429,
                 "too many images are waiting",
                 f"Ask again in {wait_s} seconds",
@@ -158,7 +160,7 @@ class Engine:
         self._metrics.waiting.set(self._taken)
 
     async def predict(self, data: bytes, asked: Asked, place: Place) -> Found:
-        """The landmarks of an image from its bytes.
+        """The film and the landmarks on it from its bytes.
 
         Raises:
             InputError: the image cannot be used.
@@ -166,16 +168,16 @@ class Engine:
         place.working = True
         began = time.monotonic()
         loop = asyncio.get_running_loop()
-        prepared, flags, side = await loop.run_in_executor(self._readers, self._read, data, asked, place)
-        future: Future[Prediction] = Future()
+        film, prepared = await loop.run_in_executor(self._readers, self._read, data, asked, place)
+        future: Future[Marks] = Future()
         self._waiting.put((prepared, place, future))
-        prediction = await asyncio.wrap_future(future)
+        marks = await asyncio.wrap_future(future)
         self._image_s += 0.1 * (time.monotonic() - began - self._image_s)
-        return Found(prediction, flags, side)
+        return Found(film, marks)
 
     def warm_up(self) -> None:
         """A prediction of nothing: what is loaded late is loaded now, and a model that cannot work says so at the start."""
-        self._model("warm-up", Radiograph(np.zeros((64, 64), np.uint8), Frame(64, 64)))
+        self._model(Film.from_array(np.zeros((64, 64), np.uint8), "warm-up"))
 
     def stop(self) -> None:
         """End the threads, after what they were given."""
@@ -186,19 +188,20 @@ class Engine:
             network.join()
         self._side_by_side.close()
 
-    def _read(self, data: bytes, asked: Asked, place: Place) -> tuple[Any, tuple[str, ...], str | None]:
+    def _read(self, data: bytes, asked: Asked, place: Place) -> tuple[Film, Any]:
         _stop_if_left(place)
         with self._metrics.stage("read"), _as_file(data) as path:
-            self._check_pixels(*read_size(path))
-            radiograph = read_image(path, asked.spacing, frame=asked.frame)
-            return self._model.prepare("upload", radiograph), radiograph.flags, radiograph.side
+            film = with_file(asked.film, path, frame=asked.frame)
+            self._check_pixels(film.frame.width, film.frame.height)
+            loaded = film.loaded()
+            return loaded.unloaded(), self._model.prepare(loaded)
 
     def _check_pixels(self, width: int, height: int) -> None:
         most = self.limits.max_pixels
         # The letterbox is a square around the image, and a picture one pixel high must not make it gigabytes.
         if width * height > most or max(width, height) ** 2 > 4 * most:
             raise InputError(
-                f"the image has more than {most} pixels, or a side that is long beyond measure",
+                f"the image has more than {most} pixels, or a side far too long",
                 value=f"{width} x {height}",
                 remedy="Crop it to the radiograph, or scale it down",
             )
@@ -228,7 +231,7 @@ class Engine:
             if wanted:
                 self._locate(wanted)
 
-    def _locate(self, batch: "list[tuple[Any, Place, Future[Prediction]]]") -> None:
+    def _locate(self, batch: "list[tuple[Any, Place, Future[Marks]]]") -> None:
         self._metrics.batch.observe(len(batch))
         try:
             with self._metrics.stage("network"):
@@ -238,8 +241,8 @@ class Engine:
             for _, _, future in batch:
                 future.set_exception(error)
             return
-        for (_, _, future), prediction in answers:
-            future.set_result(prediction)
+        for (_, _, future), marks in answers:
+            future.set_result(marks)
 
 
 def _stop_if_left(place: Place) -> None:
