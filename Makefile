@@ -12,7 +12,7 @@ UV = $$(command -v uv || echo "$(PYTHON) -m uv")
 PIN = $(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help venv demo test test-long test-fast check format bench pins clean
+.PHONY: help venv demo test test-long test-fast coverage check format bench pins clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,11 +42,17 @@ test-long: $(STAMP) ## The long ones: mistakes that must turn tests red, a bench
 test-fast: $(STAMP) ## The tests that take seconds
 	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not long"
 
-check: $(STAMP) ## Style, types, and that imports point down
+coverage: $(STAMP) ## Which branches of the code those never take (a third longer)
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not long" --cov=radmark --cov-report=term:skip-covered
+
+check: $(STAMP) ## Style, types, that imports point down, that nothing is dead; the page's JavaScript
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
+	$(BIN)/pyright --project tests
 	$(BIN)/lint-imports
+	$(BIN)/python tools/dead_code.py
+	tools/js/check
 
 format: $(STAMP) ## Let ruff lay out and mend what it can
 	$(BIN)/ruff check --fix
@@ -59,5 +65,5 @@ pins: ## Remake pins.txt; versions stay where they can. To raise them all: make 
 	$(PIN) $(UPGRADE) --output-file pins.txt pyproject.toml
 
 clean: ## Remove what make has made, the environment too
-	rm -rf .venv radmark-demo dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv radmark-demo dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage tools/js/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

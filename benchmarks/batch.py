@@ -3,7 +3,7 @@
     python benchmarks/batch.py [--images 1000] [--size 1000] [--recipe cpu] [--workers 2] [--shares 5] [--ray]
 
 Phantoms, a few drawn and the rest hard links to them. The network starts at random, which costs as much as a trained one. The
-ways take turns on a share of the images each, so that whatever else the machine does meets all of them, and memory is told
+ways take turns on a share of the images each, so that whatever else the machine does meets all of them, and memory is printed
 after each share: it must not grow. `batch` is the whole `radmark predict --engine local`, with its journal and the Parquet
 file. On a busy machine the processor's time says more than the clock's.
 """
@@ -21,12 +21,13 @@ from pathlib import Path
 import torch
 
 from radmark import phantom
-from radmark.batch.pipeline import Job, predict_each
+from radmark.batch.pipeline import predict_each
 from radmark.batch.run import Engine, run_batch
 from radmark.checkpoint import MODEL_FILE, Checkpoint, save
 from radmark.config import read_recipe
+from radmark.core import Film
 from radmark.infer import Predictor
-from radmark.io import read_image, read_scheme
+from radmark.io import read_scheme, with_file
 from radmark.model import build
 
 DRAWN = 10
@@ -66,38 +67,38 @@ def main() -> None:
         files = sorted((folder / "images").iterdir())
         predictor = Predictor.load(folder / "run")
 
-        def serial(jobs: Sequence[Job]) -> None:
-            for job in jobs:
-                predictor(job.name, read_image(job.path))
+        def serial(films: Sequence[Film]) -> None:
+            for film in films:
+                predictor(with_file(film, film.path or Path()))
 
-        def pipeline(jobs: Sequence[Job], batch_size: int) -> None:
-            for outcome in predict_each(jobs, predictor, workers=options.workers, batch_size=batch_size):
+        def pipeline(films: Sequence[Film], batch_size: int) -> None:
+            for outcome in predict_each(films, predictor, workers=options.workers, batch_size=batch_size):
                 outcome.found()
 
-        def batch(jobs: Sequence[Job], engine: str) -> None:
+        def batch(films: Sequence[Film], engine: str) -> None:
             out = folder / f"{engine}.parquet"
             load = functools.partial(Predictor.load, folder / "run")
             how = Engine("ray" if engine == "ray" else "local", options.workers)
-            run_batch(jobs, load, out, model="", suffix="parquet", settings={}, engine=how, overwrite=True)
+            run_batch(films, load, out, model="", format="parquet", settings={}, engine=how, overwrite=True)
 
-        ways: dict[str, Callable[[Sequence[Job]], None]] = {"serial": serial}
+        ways: dict[str, Callable[[Sequence[Film]], None]] = {"serial": serial}
         for b in options.batch_sizes:
             ways[f"pipeline, {b} at once"] = functools.partial(pipeline, batch_size=b)
         ways["batch"] = functools.partial(batch, engine="local")
         if options.ray:
             ways["ray"] = functools.partial(batch, engine="ray")
-        serial([Job("warm-up", files[0])])
+        serial([Film("warm-up", path=files[0])])
         clock: dict[str, list[float]] = {way: [] for way in ways}
         busy: dict[str, list[float]] = {way: [] for way in ways}
         peaks: list[float] = []
         share = -(-len(files) // options.shares)
         for turn in range(options.shares):
-            jobs = [Job(file.name, file) for file in files[turn * share : (turn + 1) * share]]
+            films = [Film(file.name, path=file) for file in files[turn * share : (turn + 1) * share]]
             for way, work in ways.items():
                 began, cpu = time.perf_counter(), time.process_time()
-                work(jobs)
-                clock[way].append((time.perf_counter() - began) / len(jobs))
-                busy[way].append((time.process_time() - cpu) / len(jobs))
+                work(films)
+                clock[way].append((time.perf_counter() - began) / len(films))
+                busy[way].append((time.process_time() - cpu) / len(films))
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(
         f"recipe {options.recipe}, {options.images} images of {options.size} px, {options.workers} workers, "

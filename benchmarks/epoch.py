@@ -2,7 +2,7 @@
 
     python benchmarks/epoch.py [--recipe cpu] [--images 40] [--epochs 3] [--landmarks 19]
 
-Runs `radmark.train.loop.train` as it is on phantoms, with a clock around what it calls. A call's time is its own, less that of
+Runs `radmark.training.loop.train` as it is on phantoms, with a clock around what it calls. A call's time is its own, less that of
 the timed calls inside it. The backward pass is parted where the gradient reaches the maps: before it, it is the loss's.
 """
 
@@ -21,11 +21,11 @@ from torch import Tensor
 from training_step import films
 
 from radmark.config import read_recipe
-from radmark.core import Dataset
-from radmark.io import read_image
+from radmark.core import Study
 from radmark.model import LandmarkNet
-from radmark.train import loop
-from radmark.train.data import Samples
+from radmark.targets.objectives import Objective
+from radmark.training import loop
+from radmark.training.data import Samples
 
 
 class Clock:
@@ -56,10 +56,10 @@ class Clock:
         def arrived(_: Tensor) -> None:
             self.gradient_at = time.perf_counter()
 
-        def run(maps: Sequence[Tensor], *args: Any) -> Tensor:
+        def run(task: Objective, maps: Sequence[Tensor], *args: Any) -> Tensor:
             for each in maps:
                 each.register_hook(arrived)
-            return call(maps, *args)
+            return call(task, maps, *args)
 
         return self.timed("loss", run)
 
@@ -73,14 +73,6 @@ class Clock:
                 self.running[-1] += time.perf_counter() - began
 
         return run
-
-
-class Quiet:
-    """A watch that says nothing."""
-
-    def image(self, done: int, total: int) -> None: ...
-    def step(self, epoch: int, epochs: int, done: int, total: int) -> None: ...
-    def epoch(self, row: object) -> None: ...
 
 
 def main() -> None:
@@ -104,7 +96,7 @@ def main() -> None:
         (torch.optim.Adam, "step", clock.timed("optimiser", torch.optim.Adam.step)),
         (Samples, "batch", clock.timed("batch", Samples.batch)),
         (loop, "augment", clock.timed("augmentation", loop.augment)),
-        (loop, "levels_loss", clock.loss(loop.levels_loss)),
+        (Objective, "levels_loss", clock.loss(Objective.levels_loss)),
         (loop, "load_samples", clock.timed("reading the films, once", loop.load_samples)),
         (loop, "_validate", clock.timed("validation, decoder", loop._validate)),
         (loop.store, "save", clock.timed("checkpoint", loop.store.save)),
@@ -114,12 +106,10 @@ def main() -> None:
     for place, name, call in patches:
         setattr(place, name, call)
     with tempfile.TemporaryDirectory() as folder:
-        cases = films(Path(folder) / "films", options.images, options.landmarks)
-        dataset = Dataset(cases[0].landmarks.scheme, tuple(cases))
+        rows = films(Path(folder) / "films", options.images, options.landmarks)
+        study = Study(rows[0].marks.scheme, tuple(rows))
         clock.seconds.clear()
-        clock.timed("the rest", loop.train)(
-            dataset, config, Path(folder) / "run", lambda case: read_image(case.image), Quiet()
-        )
+        clock.timed("the rest", loop.train)(study, config, Path(folder) / "run")
     total = sum(clock.seconds.values())
     print(
         f"recipe {options.recipe}, {options.images} films, {options.epochs} epochs, {config.data.size} px, "

@@ -24,14 +24,15 @@ from training_step import films as phantoms
 from radmark import checkpoint as store
 from radmark.checkpoint import Checkpoint, load_run
 from radmark.config import read_recipe
-from radmark.core import Case, Frame, Landmarks, Scheme
+from radmark.core import Film, Scheme
 from radmark.exported import ExportedPredictor
 from radmark.infer import Predictor
-from radmark.infer.export import Calibration, Film, export
-from radmark.io import IMAGE_SUFFIXES, read_image
+from radmark.infer.export import Calibration, export
+from radmark.io import IMAGE_SUFFIXES, open_film
+from radmark.letterbox import Letterboxed
 from radmark.model import build
 
-Way = Callable[[Case], np.ndarray | object]
+Way = Callable[[Film], np.ndarray | object]
 
 
 def untrained(to: Path, recipe: str, scheme: Scheme) -> Path:
@@ -42,17 +43,11 @@ def untrained(to: Path, recipe: str, scheme: Scheme) -> Path:
     return to
 
 
-def case_of(path: Path, scheme: Scheme) -> Case:
-    height, width = read_image(path).pixels.shape
-    points = np.zeros((len(scheme), 2))
-    return Case(path.name, path, Landmarks.present(scheme, Frame(width, height), points), path.name)
-
-
-def exported(run: Path, folder: Path, calibrating: list[Path], measured: list[Path]) -> dict[str, Path]:
+def exported(run: Path, folder: Path, calibrating: list[Film], measured: list[Film]) -> dict[str, Path]:
     """The run's four files by the way they stand for."""
     checkpoint = load_run(run)
     size = checkpoint.config.data.size
-    some, others = ([Film.of(p.name, read_image(p), size) for p in paths] for paths in (measured, calibrating))
+    some, others = ([Letterboxed.of(film, size) for film in films] for films in (measured, calibrating))
     files: dict[str, Path] = {}
     for engine, format_, suffix in (("ONNX Runtime", "onnx", ".onnx"), ("OpenVINO", "openvino", ".xml")):
         for bits, calibration in (("32", None), ("8", Calibration(others, some, float("inf")))):
@@ -87,16 +82,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.run is None:
-            cases = phantoms(folder / "films", options.n + options.calibrate, options.landmarks)
-            run = untrained(folder / "run", options.recipe, cases[0].landmarks.scheme)
-            measured, calibrating = cases[: options.n], [case.image for case in cases[options.n :]]
+            rows = phantoms(folder / "films", options.n + options.calibrate, options.landmarks)
+            scheme = rows[0].marks.scheme
+            run = untrained(folder / "run", options.recipe, scheme)
+            films = [film for film, _ in rows]
+            measured, calibrating = films[: options.n], films[options.n :]
         else:
             run, scheme = options.run, load_run(options.run).scheme
             paths = sorted(p for p in options.images.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-            measured = [case_of(path, scheme) for path in paths[-options.n :]]
-            calibrating = paths[: options.calibrate]
-        files = exported(run, folder, calibrating, [case.image for case in measured])
-        paper = None if options.no_paper else paper_prediction(len(measured[0].landmarks.scheme))
+            films = [open_film(path) for path in paths]
+            measured, calibrating = films[-options.n :], films[: options.calibrate]
+        files = exported(run, folder, calibrating, measured)
+        paper = None if options.no_paper else paper_prediction(len(scheme))
         for threads in options.threads:
             torch.set_num_threads(threads)
             ways: dict[str, Way] = {"torch": points_by(Predictor.load(run))}
@@ -112,18 +109,18 @@ def main() -> None:
 
 
 def points_by(predictor: Predictor | ExportedPredictor) -> Way:
-    return lambda case: predictor(case.name, read_image(case.image)).landmarks.points
+    return lambda film: predictor(film).points
 
 
-def report(ways: dict[str, Way], cases: list[Case], repeats: int, threads: int) -> None:
+def report(ways: dict[str, Way], films: list[Film], repeats: int, threads: int) -> None:
     taken: dict[str, list[float]] = {way: [] for way in ways}
     apart: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(repeats + 1):
-        for case in cases[: None if turn else 1]:  # the first turn warms up
+        for film in films[: None if turn else 1]:  # the first turn warms up
             reference = None
             for way, predict in ways.items():
                 began = time.perf_counter()
-                points = predict(case)
+                points = predict(film)
                 if not turn:
                     continue
                 taken[way].append(1000 * (time.perf_counter() - began))
@@ -131,7 +128,7 @@ def report(ways: dict[str, Way], cases: list[Case], repeats: int, threads: int) 
                     reference = points if reference is None else reference
                     apart[way] += np.hypot(*(points - reference).T).tolist()
     base = taken.get("paper", taken["torch"])
-    print(f"file to points, {threads} threads, {len(cases)} films, {repeats} times, film by film in turn")
+    print(f"file to points, {threads} threads, {len(films)} films, {repeats} times, film by film in turn")
     against = "paper / it" if "paper" in taken else "torch / it"
     print(f"{'':22} {'ms/film':>8} {'fastest':>8} {against:>11} {'shift px: mean':>15} {'p95':>7} {'most':>7}")
     for way, times in taken.items():

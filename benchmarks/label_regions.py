@@ -20,7 +20,7 @@ from scipy import ndimage
 from radmark.config import LabelConfig
 from radmark.targets.regions import Regions, label_regions
 from radmark.targets.schedule import radius_px
-from radmark.train.loop import keep_freed_memory
+from radmark.training.loop import keep_freed_memory
 
 SIZE = 512
 BATCH = 8

@@ -2,7 +2,7 @@
 
     python benchmarks/preparation.py [--images 1000] [--size 2500] [--repeats 3]
 
-`radmark.train.data.load_samples` reads, letterboxes to 512 px, hashes the pixels and keeps them as 16 bit. The limits: the
+`radmark.training.data.load_samples` reads, letterboxes to 512 px, hashes the pixels and keeps them as 16 bit. The limits: the
 files' bytes read and nothing else, and libpng decoding them one after another in one thread. Phantoms, a few drawn and the
 rest hard links to them. The ways take turns on a share of the images each, so that whatever else the machine does meets all.
 """
@@ -19,28 +19,33 @@ from pathlib import Path
 import imagecodecs
 
 from radmark import phantom
-from radmark.core import Case
-from radmark.io import read_dataset, read_image
-from radmark.train import data
+from radmark.core import Film, Marked
+from radmark.io import open_film, read_dataset
+from radmark.training import data
 
 DRAWN = 10
 
 
-def cases_of(folder: Path, n: int, size: int) -> list[Case]:
+def rows_of(folder: Path, n: int, size: int) -> list[Marked]:
     phantom.write(folder, "pelvis-radiograph", min(DRAWN, n), 0, size)
-    drawn = read_dataset(folder / "annotations.csv", folder / "images", reader="phantom").cases
-    cases: list[Case] = []
+    drawn = read_dataset(folder / "annotations.csv", folder / "images", reader="phantom").rows
+    rows: list[Marked] = []
     for i in range(n):
-        case = drawn[i % len(drawn)]
+        film, marks = drawn[i % len(drawn)]
         link = folder / f"{i:06}.png"
-        os.link(case.image, link)
-        cases.append(replace(case, name=link.name, image=link))
-    return cases
+        os.link(path_of(film), link)
+        rows.append(Marked(open_film(link), replace(marks, film=link.name)))
+    return rows
 
 
-def prepare(cases: Sequence[Case], threads: int) -> None:
+def path_of(film: Film) -> Path:
+    assert film.path is not None  # these have files
+    return film.path
+
+
+def prepare(rows: Sequence[Marked], threads: int) -> None:
     data.READERS = threads
-    data.load_samples(cases, 512, lambda case: read_image(case.image))
+    data.load_samples(rows, 512)
 
 
 def main() -> None:
@@ -49,19 +54,19 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2500, help="of the longer side, px")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    ways: dict[str, Callable[[Sequence[Case]], object]] = {
-        "bytes read": lambda cases: [case.image.read_bytes() for case in cases],
-        "libpng alone": lambda cases: [imagecodecs.png_decode(case.image.read_bytes()) for case in cases],
-        "load_samples, 1 thread": lambda cases: prepare(cases, 1),
-        "load_samples": lambda cases: prepare(cases, 8),
+    ways: dict[str, Callable[[Sequence[Marked]], object]] = {
+        "bytes read": lambda rows: [path_of(film).read_bytes() for film, _ in rows],
+        "libpng alone": lambda rows: [imagecodecs.png_decode(path_of(film).read_bytes()) for film, _ in rows],
+        "load_samples, 1 thread": lambda rows: prepare(rows, 1),
+        "load_samples": lambda rows: prepare(rows, 8),
     }
     with tempfile.TemporaryDirectory() as folder:
-        cases = cases_of(Path(folder), options.images, options.size)
-        share = -(-len(cases) // options.repeats)
+        rows = rows_of(Path(folder), options.images, options.size)
+        share = -(-len(rows) // options.repeats)
         clock: dict[str, list[float]] = {name: [] for name in ways}
         busy: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(options.repeats):
-            part = cases[turn * share : (turn + 1) * share]
+            part = rows[turn * share : (turn + 1) * share]
             for name, way in ways.items():
                 began, cpu = time.perf_counter(), time.process_time()
                 way(part)

@@ -2,7 +2,7 @@
 
     python benchmarks/training_step.py [--landmarks 8] [--paper-batch 2] [--repeats 5]
 
-Ours: a step of radmark.train.loop with the recipe's own network, size, batch, precision and label radius; images decoded once,
+Ours: a step of radmark.training.loop with the recipe's own network, size, batch, precision and label radius; images decoded once,
 before. The paper's: a resnet101 U-Net at 512 px in 32 bit and contiguous layout; each step decodes its PNGs, letterboxes them
 and dilates every landmark 65 times; weighted binary cross-entropy, Adam. Both networks start at random. The two take turns in
 one process, so that whatever else the machine does meets both. What radmark tells the allocator (`keep_freed_memory`) therefore
@@ -28,14 +28,15 @@ from torch import Tensor
 
 from radmark import phantom
 from radmark.config import Config, read_recipe
-from radmark.core import Case, Frame, Landmarks, Scheme
-from radmark.io import read_image
+from radmark.core import Film, Marked, Marks, Scheme
+from radmark.io import open_film
 from radmark.model import build
+from radmark.targets.objectives import objective
 from radmark.targets.schedule import radius_px
-from radmark.train.augment import augment
-from radmark.train.data import load_samples
-from radmark.train.loop import _precision as precision  # the very rule the loop follows
-from radmark.train.loop import keep_freed_memory, levels_loss
+from radmark.training.augment import augment
+from radmark.training.data import load_samples
+from radmark.training.loop import _precision as precision  # the very rule the loop follows
+from radmark.training.loop import keep_freed_memory
 
 PAPER_SIZE = 512
 PAPER_RADIUS = 65
@@ -43,27 +44,28 @@ FILM_PX = 1024
 IMAGENET = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 
 
-def films(folder: Path, n: int, k: int) -> list[Case]:
+def films(folder: Path, n: int, k: int) -> list[Marked]:
     """`n` phantoms with `k` landmarks anywhere on them: what they mean does not matter to the clock."""
     phantom.write(folder, "knee-radiograph", n, seed=0, size_px=FILM_PX)
     scheme = Scheme.from_names([f"landmark_{i}" for i in range(k)])
     rng = np.random.default_rng(0)
-    cases: list[Case] = []
+    rows: list[Marked] = []
     for path in sorted((folder / "images").iterdir()):
-        with Image.open(path) as image:
-            frame = Frame(*image.size)
-        points = rng.uniform(0, (frame.width - 1, frame.height - 1), (k, 2))
-        cases.append(Case(path.name, path, Landmarks.present(scheme, frame, points), path.name))
-    return cases
+        film = open_film(path)
+        points = rng.uniform(0, (film.frame.width - 1, film.frame.height - 1), (k, 2))
+        rows.append(Marked(film, Marks.present(scheme, film.frame, points, film=film.name)))
+    return rows
 
 
-def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[[], float]:
-    """A step like those of radmark.train.loop; returns the loss."""
-    samples = load_samples(cases, config.data.size, lambda case: read_image(case.image))
+def radmark_step(rows: list[Marked], config: Config, fabric: Fabric) -> Callable[[], float]:
+    """A step like those of radmark.training.loop; returns the loss."""
+    samples = load_samples(rows, config.data.size)
+    scheme = rows[0].marks.scheme
     draws = torch.Generator().manual_seed(0)
-    net = build(config.model, len(cases[0].landmarks.scheme)).to(memory_format=torch.channels_last)
+    net = build(config.model, len(scheme)).to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(net, torch.optim.Adam(net.parameters(), lr=config.train.learning_rate))
-    mirrored = cases[0].landmarks.scheme.mirrored
+    mirrored = scheme.mirrored
+    task = objective(config.labels)
     radius = radius_px(config.labels, epoch=0, epochs=config.train.epochs, size=config.map_size)
     indices = itertools.cycle(range(len(samples)))
     model.train()
@@ -73,7 +75,7 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
         gray, points, states = (t.to(fabric.device) for t in batch)
         gray, points, states = augment(gray, points, states, config.augment, draws, mirrored=mirrored)
         maps = model(gray.contiguous(memory_format=torch.channels_last))
-        loss = levels_loss(maps, points, states, radius, config)
+        loss = task.levels_loss(maps, points, states, radius, config.data.size)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()
@@ -82,9 +84,9 @@ def radmark_step(cases: list[Case], config: Config, fabric: Fabric) -> Callable[
     return step
 
 
-def paper_step(cases: list[Case], batch_size: int, device: torch.device) -> Callable[[], float]:
+def paper_step(rows: list[Marked], batch_size: int, device: torch.device) -> Callable[[], float]:
     """A step as the released programs take it, the loader's work included; returns the loss."""
-    k = len(cases[0].landmarks.scheme)
+    k = len(rows[0].marks.scheme)
     net: Any = smp.Unet("resnet101", encoder_weights=None, decoder_channels=(256, 128, 64, 32, 16), classes=k).to(
         device
     )
@@ -92,11 +94,11 @@ def paper_step(cases: list[Case], batch_size: int, device: torch.device) -> Call
     weight = torch.full((k, 1, 1), (PAPER_SIZE**2 - region) / region, device=device)
     criterion = torch.nn.BCEWithLogitsLoss(pos_weight=weight)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
-    order = itertools.cycle(cases)
+    order = itertools.cycle(rows)
     net.train()
 
     def step() -> float:
-        loaded = [paper_sample(case) for case in itertools.islice(order, batch_size)]
+        loaded = [paper_sample(row) for row in itertools.islice(order, batch_size)]
         images, labels = (torch.stack(parts).to(device) for parts in zip(*loaded, strict=True))
         loss = criterion(net(images), labels)
         optimizer.zero_grad()
@@ -107,9 +109,10 @@ def paper_step(cases: list[Case], batch_size: int, device: torch.device) -> Call
     return step
 
 
-def paper_image(case: Case) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
+def paper_image(film: Film) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
     """(3, 512, 512) image, and what takes points there."""
-    with Image.open(case.image) as image:
+    assert film.path is not None
+    with Image.open(film.path) as image:
         pixels = np.asarray(image).astype(np.float32)
     gray = (255 * (pixels - pixels.min()) / (np.ptp(pixels) or 1)).astype(np.uint8)
     height, width = gray.shape
@@ -122,11 +125,11 @@ def paper_image(case: Case) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]
     return (torch.from_numpy(small.astype(np.float32) / 255) - mean) / std, lambda xy: (xy + offset) * PAPER_SIZE / side
 
 
-def paper_sample(case: Case) -> tuple[Tensor, Tensor]:
+def paper_sample(row: Marked) -> tuple[Tensor, Tensor]:
     """(3, 512, 512) image and (K, 512, 512) labels."""
-    image, to_grid = paper_image(case)
-    labels = np.zeros((len(case.landmarks.scheme), PAPER_SIZE, PAPER_SIZE), np.float32)
-    centres = to_grid(case.landmarks.points).astype(int).clip(0, PAPER_SIZE - 1)
+    image, to_grid = paper_image(row.film)
+    labels = np.zeros((len(row.marks.scheme), PAPER_SIZE, PAPER_SIZE), np.float32)
+    centres = to_grid(row.marks.points).astype(int).clip(0, PAPER_SIZE - 1)
     for label, (x, y) in zip(labels, centres, strict=True):
         label[y, x] = 1
         label[:] = ndimage.binary_dilation(label, iterations=PAPER_RADIUS)
@@ -145,10 +148,10 @@ def main() -> None:
     keep_freed_memory()
     fabric = Fabric(accelerator=config.train.accelerator, devices=1, precision=precision(config))
     with tempfile.TemporaryDirectory() as folder:
-        cases = films(Path(folder) / "films", 2 * config.train.batch_size, options.landmarks)
+        rows = films(Path(folder) / "films", 2 * config.train.batch_size, options.landmarks)
         steps = {
-            "radmark": (radmark_step(cases, config, fabric), config.train.batch_size),
-            "paper": (paper_step(cases, options.paper_batch, fabric.device), options.paper_batch),
+            "radmark": (radmark_step(rows, config, fabric), config.train.batch_size),
+            "paper": (paper_step(rows, options.paper_batch, fabric.device), options.paper_batch),
         }
         taken: dict[str, list[float]] = {name: [] for name in steps}
         for turn in range(options.repeats + 1):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from lantern import Lantern
-from radmark.batch.pipeline import Job
 from radmark.batch.run import run_batch
+from radmark.core import Film
 
 
 def load_and_tell(pids: Path) -> Lantern:
@@ -18,12 +18,12 @@ def load_and_tell(pids: Path) -> Lantern:
     return Lantern(wait_s=0.02)
 
 
-def jobs_of(folder: Path) -> list[Job]:
-    """The images of a folder."""
-    return [Job(path.name, path) for path in sorted(folder.iterdir())]
+def films_of(folder: Path) -> list[Film]:
+    """The films of a folder."""
+    return [Film(path.name, path=path) for path in sorted(folder.iterdir())]
 
 
 if __name__ == "__main__":
     folder, out = map(Path, sys.argv[1:])
-    ended = run_batch(jobs_of(folder), lambda: Lantern(wait_s=0.02), out, model="abc", suffix="parquet", settings={})
+    ended = run_batch(films_of(folder), lambda: Lantern(wait_s=0.02), out, model="abc", format="parquet", settings={})
     sys.stdout.write(f"{ended.resumed}\n")

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from radmark import phantom
-from radmark.core import Frame, Landmarks, Radiograph, Scheme
+from radmark.core import Film, Frame, Marks, Scheme
 from radmark.draw import overlay
 from radmark.io import read_scheme
 
@@ -19,8 +19,8 @@ def tile(kind: str, seed: int, *, marked: bool) -> Image.Image:
     film = phantom.render(kind, seed)
     height, width = film.pixels.shape
     frame, scheme = Frame(width, height), read_scheme(kind)
-    truth = Landmarks.present(Scheme.from_names(scheme.names), frame, film.points)
-    picture = overlay(Radiograph(film.pixels, frame), truth if marked else None, None, long_side=TILE_PX)
+    truth = Marks.present(Scheme.from_names(scheme.names), frame, film.points)
+    picture = overlay(Film(film.pixels, frame), truth if marked else None, None, long_side=TILE_PX)
     square = Image.new("RGB", (TILE_PX, TILE_PX))
     square.paste(picture, ((TILE_PX - picture.width) // 2, (TILE_PX - picture.height) // 2))
     return square

@@ -300,7 +300,9 @@ def _parted_patients(s: _Set) -> Iterator[Problem]:
 def _few_patients(s: _Set) -> Iterator[Problem]:
     if s.rows and len({film.owner for film, _ in s.rows}) < 2:
         problem = "all images are of one patient, and a score needs a patient the model has not seen"
-        yield s.error("one-patient", problem, "Add images of other patients, or correct patient_id", column="patient_id")
+        yield s.error(
+            "one-patient", problem, "Add images of other patients, or correct patient_id", column="patient_id"
+        )
 
 
 # ------------------------------------------------------------------------------------------------------ the landmarks

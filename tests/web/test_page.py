@@ -299,6 +299,7 @@ def test_eight_landmarks_by_keyboard_alone_are_stored_where_they_are(
         page.keyboard.press("ArrowRight")
         drawn(page)
         x, y = (float(v) for v in re.findall(r"[xy] (-?[\d.]+)", page.inner_text("#readout"))[:2])
+        assert re.search(r" gray \d+ ", page.inner_text("#readout"))
         for here, there, keys in ((x, truth[0], ("ArrowLeft", "ArrowRight")), (y, truth[1], ("ArrowUp", "ArrowDown"))):
             tenths = round((there - here) * 10)
             key = keys[tenths > 0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from radmark.cli.common import parse_spacing
+from radmark.cli.common import FilmsFolder, parse_spacing
 from radmark.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Agree:
     measure: bool = False
     """Measure each reading, and say how well the measurements agree: ICC, SEM, MDC, Bland-Altman."""
 
-    films: Annotated[Path | None, arg(aliases=("--images",))] = None
+    films: FilmsFolder = None
     """Folder of the films: for formats that lack sizes, and for what DICOM films say of their spacing, side and display."""
 
     scheme: str | None = None

@@ -77,6 +77,7 @@ class Convert:
         for loss in lost:
             err.print(f"lost: {loss}", markup=False)
         out.print(
-            f"{len(study.names)} films, {len(study)} readings, {len(study.scheme)} landmarks, in {self.out}", markup=False
+            f"{len(study.names)} films, {len(study)} readings, {len(study.scheme)} landmarks, in {self.out}",
+            markup=False,
         )
         return 0

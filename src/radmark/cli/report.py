@@ -27,9 +27,9 @@ class Report:
     archive it came from. Of several films: a folder, and --format."""
 
     format: Annotated[str | None, arg(metavar="FORMAT")] = None
-    """Of --out: csv, json, coco, parquet, png, dcm, gsps, sc or dcm-all; by default its suffix says it. gsps: a DICOM presentation
-    state, which viewers lay over the film; sc: the annotated picture as a DICOM Secondary Capture; dcm-all: report, state and
-    capture of each film."""
+    """Of --out: csv, json, coco, parquet, png, dcm, gsps, sc or dcm-all; by default its suffix says it. gsps: a DICOM
+    presentation state, which viewers lay over the film; sc: the annotated picture as a DICOM Secondary Capture; dcm-all: report,
+    state and capture of each film."""
 
     measure: bool = False
     """Measurements, too, in .csv, .json and .parquet; the others always have them."""

@@ -218,7 +218,9 @@ class Film:
         new = [fact(name, str(value), FactSource.USER) for name, value in values.items() if value is not None]
         again = {found.name for found in new}
         before = (
-            replace(found, source=FactSource.TABLE) if found.source is FactSource.USER and found.name in again else found
+            replace(found, source=FactSource.TABLE)
+            if found.source is FactSource.USER and found.name in again
+            else found
             for found in self.facts
         )
         return replace(self, facts=(*before, *new)) if new else self

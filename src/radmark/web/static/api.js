@@ -9,6 +9,7 @@ export class Refused extends Error {
     this.value = error.value ?? null;
     this.remedy = error.remedy ?? "";
     this.body = body;
+    this.retryAfter = 0; // seconds
   }
 
   /** Nothing was stored and nothing is wrong with what was sent: try again later. */
@@ -64,7 +65,22 @@ export const readings = (id) => getJson(`/api/readings/${id}`);
 export const progress = () => getJson("/api/progress");
 export const exportPath = (format) => `/api/export?${query({ format })}`;
 
-/** All pixels of one film and the window the server recommends. */
+/**
+ * @typedef {object} Pixels
+ * @property {number} width
+ * @property {number} height
+ * @property {Uint16Array} [pixels] until they have become a film.
+ * @property {number[]} window low and high, as the server recommends them.
+ * @property {number} scale the file's value = sent × scale + offset.
+ * @property {number} offset
+ * @property {import("./levels.js").Film} [film]
+ */
+
+/**
+ * All pixels of one film and the window the server recommends.
+ *
+ * @returns {Promise<Pixels>}
+ */
 export async function pixels(id) {
   const answer = await ask(`/api/images/${id}/pixels`);
   const number = (name, otherwise) => Number(answer.headers.get(`X-Radmark-${name}`) ?? otherwise);
@@ -81,6 +97,8 @@ export async function pixels(id) {
     height,
     pixels: uint16(bytes),
     window: [number("Window-Low", NaN), number("Window-High", NaN)],
+    scale: number("Scale", 1),
+    offset: number("Offset", 0),
   };
 }
 

@@ -12,10 +12,12 @@ export class View {
     this.top = top;
   }
 
+  /** @returns {[number, number]} */
   toCanvas([x, y]) {
     return [(x + 0.5) * this.scale + this.left, (y + 0.5) * this.scale + this.top];
   }
 
+  /** @returns {[number, number]} */
   toPicture([u, v]) {
     return [(u - this.left) / this.scale - 0.5, (v - this.top) / this.scale - 0.5];
   }

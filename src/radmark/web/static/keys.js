@@ -2,6 +2,7 @@
 //
 // Letters are meant as printed on the key, so they work on any keyboard layout; none needs a special character.
 
+/** @type {[string, [string, string[], string][]][]} title, and of each row the action, its keys and what it does. */
 export const GROUPS = [
   ["Place", [
     ["place", ["Enter"], "Place the landmark at the cursor"],

@@ -13,6 +13,7 @@ import { banner, question, say } from "./say.js";
 import { LOUPES, Stage } from "./stage.js";
 import { Tool, length } from "./tools.js";
 
+/** @type {(id: string) => any} whichever element the page has under that id */
 const $ = (id) => document.getElementById(id);
 const KEPT_FILMS = 4;
 const REPORT_TIME_MS = 20_000;
@@ -32,7 +33,10 @@ class App {
     this.proposals = null;
     this.readings = null;
     this.showReadings = false;
-    this.films = new Map(); // id -> promise of pixels; the last few
+    /** @type {Map<any, Promise<api.Pixels>>} id -> promise of pixels; the last few */
+    this.films = new Map();
+    /** @type {api.Pixels} of the film on the stage */
+    this.pixelsShown = null;
     this.turn = 0;
     this.nudge = null;
     this.clock = new Clock();
@@ -52,7 +56,7 @@ class App {
     this.canPropose = project.has_model && project.me.proposals;
     $("proposal-buttons").hidden = !this.canPropose;
     this.canReadOthers = project.me.role === "adjudicator" && !project.me.blind;
-    document.querySelector("[data-action=readers]").hidden = !this.canReadOthers;
+    /** @type {HTMLElement} */ (document.querySelector("[data-action=readers]")).hidden = !this.canReadOthers;
     this.panel.of(project.scheme);
     this.counts(project.counts);
     this.#applySettings();
@@ -806,8 +810,9 @@ class App {
 
   #listen() {
     addEventListener("keydown", (event) => {
+      const at = /** @type {Element} */ (event.target);
       if (event.defaultPrevented || isTyping(event)) {
-        if (event.key === "Escape" && event.target.matches?.("textarea, input, select")) $("marks").focus();
+        if (event.key === "Escape" && at.matches?.("textarea, input, select")) $("marks").focus();
         return;
       }
       const meant = meaning(event);
@@ -823,13 +828,13 @@ class App {
       if (event.key.startsWith("Arrow")) this.flush();
     });
     document.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-action]");
+      const button = /** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest("[data-action]"));
       if (!button) return;
       this.act(button.dataset.action);
       // A button that was clicked gives the keys back to the film; one that was pressed by a key keeps them.
       if (event.detail && !document.querySelector("dialog[open]") && !["comment", "find"].includes(button.dataset.action)) $("marks").focus();
     });
-    for (const button of document.querySelectorAll("[data-action]")) {
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-action]"))) {
       const key = keyOf(button.dataset.action);
       if (key && !button.title) button.title = `${key}`;
       button.setAttribute("aria-keyshortcuts", key.replace("Ctrl", "Control"));
@@ -853,7 +858,9 @@ class App {
     });
     $("side").addEventListener("change", () => this.#measure());
     let finding = 0;
-    for (const [id, kind, wait] of [["find", "input", 250], ["filter", "change", 0], ["order", "change", 0]]) {
+    /** @type {[string, string, number][]} */
+    const choices = [["find", "input", 250], ["filter", "change", 0], ["order", "change", 0]];
+    for (const [id, kind, wait] of choices) {
       $(id).addEventListener(kind, () => {
         clearTimeout(finding);
         finding = setTimeout(() => this.list.reload().then(() => this.image && this.list.show(this.image.id)), wait);

@@ -15,6 +15,7 @@ function openDatabase() {
   });
 }
 
+/** @returns {Promise<void>} */
 function done(transaction) {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
@@ -74,7 +75,7 @@ export class Outbox {
   }
 
   /**
-   * @param item {path, body, image, landmark?}; one with a landmark is a change of it and gets its base_version here.
+   * @param item path, body, image and perhaps landmark; one with a landmark is a change of it and gets its base_version here.
    */
   add(item) {
     item.scope = this.scope;

@@ -14,7 +14,9 @@ export const readerColour = (i) => READERS[i % READERS.length];
 /** One drawing: a context, the view it goes through and the device pixels its lengths are counted in. */
 class Pen {
   constructor(context, view, ratio) {
-    Object.assign(this, { context, view, ratio });
+    this.context = context;
+    this.view = view;
+    this.ratio = ratio;
   }
 
   /** Strokes a path twice, dark and wide underneath, so that it is seen on bone and on air. */

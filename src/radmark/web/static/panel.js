@@ -3,6 +3,7 @@
 import { Diagram } from "./diagram.js";
 import { partner, spoken } from "./points.js";
 
+/** @type {(id: string) => any} whichever element the page has under that id */
 const $ = (id) => document.getElementById(id);
 const MARKS = { present: "✛", occluded: "▣", absent: "∅", not_annotated: "·" };
 const WORDS = { present: "present", occluded: "occluded", absent: "absent", not_annotated: "not annotated" };
@@ -85,7 +86,11 @@ export class Panel {
     for (const [action, able] of [
       ["undo", reading?.made.length], ["redo", reading?.undone.length], ["accept", offered],
       ["acceptAll", app.openProposals().length],
-    ]) for (const button of document.querySelectorAll(`#steps [data-action="${action}"]`)) button.disabled = !able;
+    ]) {
+      /** @type {NodeListOf<HTMLButtonElement>} */
+      const buttons = document.querySelectorAll(`#steps [data-action="${action}"]`);
+      for (const button of buttons) button.disabled = !able;
+    }
     const pair = current && partner(app.project.scheme, current);
     $("prompt-name").dataset.side = pair ? (pair.isRight ? "right" : "left") : "";
   }

@@ -3,6 +3,7 @@
 import { readerColour } from "./overlay.js";
 import { spoken } from "./points.js";
 
+/** @type {(id: string) => any} whichever element the page has under that id */
 const $ = (id) => document.getElementById(id);
 
 /** A table of plain text; a cell may be a string, a number or an element. */

@@ -1,5 +1,6 @@
 // Words to the reader: one line that is also read aloud, a banner that stays, a question that waits for an answer.
 
+/** @type {(id: string) => any} whichever element the page has under that id */
 const $ = (id) => document.getElementById(id);
 
 let clearing = 0;

@@ -3,7 +3,11 @@
 import { angleDeg, distance } from "./geometry.js";
 import { circleOf } from "./stage.js";
 
-/** Millimetres a pixel as [x, y] and the unit they give; squares where nothing is known. */
+/**
+ * Millimetres a pixel as [x, y] and the unit they give; squares where nothing is known.
+ *
+ * @returns {[[number, number], string]}
+ */
 function scaleOf(spacing) {
   return spacing ? [[spacing.x_mm, spacing.y_mm], "mm"] : [[1, 1], "px"];
 }

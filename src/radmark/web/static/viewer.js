@@ -13,6 +13,8 @@ class Painted {
   constructor() {
     this.canvas = document.createElement("canvas");
     this.context = this.canvas.getContext("2d");
+    this.level = this.table = null;
+    this.x0 = this.y0 = this.x1 = this.y1 = 0;
   }
 
   /** Columns x0 … x1 and rows y0 … y1 (ends not included) of a level. */
@@ -141,11 +143,20 @@ export class Viewer {
     this.redraw();
   }
 
-  /** Zoom by a factor about a place on the canvas (device pixels), by default its middle. */
+  /**
+   * Zoom by a factor about a place on the canvas (device pixels), by default its middle.
+   *
+   * @param {number} factor
+   * @param {[number, number]} about
+   */
   zoom(factor, about = [this.canvas.width / 2, this.canvas.height / 2]) {
     this.zoomTo(this.view.scale * factor, about);
   }
 
+  /**
+   * @param {number} scale
+   * @param {[number, number]} about
+   */
   zoomTo(scale, about = [this.canvas.width / 2, this.canvas.height / 2]) {
     if (!this.film) return;
     const least = View.fit(this.film.width, this.film.height, this.canvas.width, this.canvas.height).scale / 4;
@@ -205,6 +216,7 @@ export class Viewer {
     return view.toPicture(this.canvasAt(event));
   }
 
+  /** @returns {[number, number]} device pixels. */
   canvasAt(event) {
     const box = this.canvas.getBoundingClientRect();
     return [
