@@ -13,7 +13,7 @@ SETTINGS = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))[
 def test_every_function_that_may_be_complex_still_is_and_no_file_is_added() -> None:
     lint = SETTINGS["ruff"]["lint"]
     excused = {file for file, rules in lint["per-file-ignores"].items() if "C901" in rules}
-    assert len(excused) <= 18  # lower it when one leaves the list; it is never raised
+    assert len(excused) <= 17  # lower it when one leaves the list; it is never raised
     limit = f"lint.mccabe.max-complexity={lint['mccabe']['max-complexity']}"
     ruff = Path(sys.executable).parent / "ruff"
     asked = [
@@ -37,5 +37,5 @@ def test_every_function_that_may_be_complex_still_is_and_no_file_is_added() -> N
 
 def test_rooms_in_which_types_may_be_unknown_are_there_and_none_is_added() -> None:
     rooms = [room["root"] for room in SETTINGS["pyright"]["executionEnvironments"]]
-    assert len(rooms) == len(set(rooms)) <= 21  # lower it when one leaves the list
+    assert len(rooms) == len(set(rooms)) <= 11  # lower it when one leaves the list
     assert [room for room in rooms if not (HOME / room).exists()] == []

@@ -52,7 +52,7 @@ def bland_altman(first: FloatArray, second: FloatArray, owner: IntArray) -> Blan
         return None
     d, mean = b - a, (a + b) / 2
     bias, sd = float(d.mean()), float(d.std(ddof=1))
-    t = float(stats.t.ppf(0.975, n - 1))
+    t = float(stats.t.ppf(0.975, n - 1))  # pyright: ignore[reportUnknownMemberType]
     of_bias = t * sd / math.sqrt(n)
     of_limit = t * sd * math.sqrt(1 / n + 1.96**2 / (2 * (n - 1)))
     low, high = bias - 1.96 * sd, bias + 1.96 * sd

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from radmark.core.errors import InputError
 
@@ -131,7 +131,7 @@ def _parsed(line: bytes) -> Any:
     if not line.endswith(b"\n"):
         return None
     try:
-        entry = json.loads(line)
+        entry: Any = json.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) else None
+    return cast("dict[str, Any]", entry) if isinstance(entry, dict) else None

@@ -158,7 +158,7 @@ class Predictor:
 
         The sums of a batch are made in another order than those of one film, which moves points by less than 1e-4 px.
         """
-        gray = torch.from_numpy(np.stack([film.gray for film in prepared]))[:, None].to(self.device)
+        gray = torch.from_numpy(np.stack([film.gray for film in prepared]))[:, None].to(self.device)  # pyright: ignore[reportUnknownMemberType]
         points, confidence = locate(self.net, gray, self.checkpoint.config, self.checkpoint.radius_px)
         return [
             film.marks(self.scheme, xy, sure, author=self.author, absent_below=self.absent_below)

@@ -134,7 +134,7 @@ def source_of(image: Path, frame: Frame) -> Any:
     Raises:
         InputError: it is no DICOM image, not of this frame, or lacks a UID.
     """
-    from pydicom import dcmread
+    from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType]
     from pydicom.errors import InvalidDicomError
 
     try:

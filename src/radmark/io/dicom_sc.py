@@ -4,6 +4,7 @@ It is a picture of a film, not a film: no Pixel Spacing, so that nobody measures
 the image it was made from.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def _capture(image: Path, frame: Frame, picture: NDArray[np.uint8], author: str,
     from pydicom.uid import ExplicitVRLittleEndian
 
     source = source_of(image, frame)
-    orientation = [str(v) for v in source.get("PatientOrientation") or []]
+    lies: Sequence[object] = source.get("PatientOrientation") or ()
+    orientation = [str(v) for v in lies]
     capture = hd.sc.SCImage(
         pixel_array=np.ascontiguousarray(picture),
         photometric_interpretation="RGB",

@@ -82,7 +82,7 @@ def send(archive: Archive, files: Sequence[Path]) -> None:
     Raises:
         InputError: a file is not DICOM, the archive does not answer, or it refuses one; those before it are stored.
     """
-    from pydicom import dcmread
+    from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType]
     from pydicom.errors import InvalidDicomError
 
     kinds: dict[tuple[str, str], None] = {}

@@ -337,7 +337,7 @@ def _open_door(door: Door, spool: Spool, arrived: threading.Event, say: Say) -> 
 
 def _stored(event: Any, spool: Spool, arrived: threading.Event, say: Say) -> int:
     """Keep what arrived, then answer: the status."""
-    from pydicom import dcmread
+    from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType]
 
     try:
         data, uid = event.encoded_dataset(), str(event.request.AffectedSOPInstanceUID)

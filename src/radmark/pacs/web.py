@@ -126,7 +126,7 @@ def send(archive: WebArchive, files: Sequence[Path]) -> None:
     Raises:
         InputError: a file is not DICOM, the archive does not answer, or it refuses one; those before it are stored.
     """
-    from pydicom import dcmread
+    from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType]
     from pydicom.errors import InvalidDicomError
 
     for file in files:
@@ -138,7 +138,7 @@ def send(archive: WebArchive, files: Sequence[Path]) -> None:
             ) from error
         with _client(archive, file) as client:
             answer = client.store_instances([ds])
-        refused = answer.get("FailedSOPSequence") or []
+        refused: Sequence[Any] = answer.get("FailedSOPSequence") or ()
         if refused or not answer.get("ReferencedSOPSequence"):
             code = int(refused[0].get("FailureReason") or 0) if refused else 0
             raise _kind(code in range(0xA700, 0xA800))(

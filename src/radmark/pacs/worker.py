@@ -75,7 +75,7 @@ def _serve(loaded: Loaded, answers: TextIO) -> None:
 
 def _work(image: Path, report: Path, frame: int | None, loaded: Loaded) -> dict[str, Any]:
     """From a film to its report; what the audit log needs is returned."""
-    from pydicom import dcmread
+    from pydicom import dcmread  # pyright: ignore[reportUnknownVariableType]
 
     from radmark.io import read_film
     from radmark.io.dicom_sr import report_uid

@@ -21,7 +21,7 @@ TABLES = sa.MetaData()
 _Name = sa.String(200)
 _Time = sa.String(27)  # 2026-01-31T12:00:00.123456Z: the same text in both databases, and in order
 _Id = sa.String(20)
-_Number = sa.Double()
+_Number: sa.Double[float] = sa.Double()
 _Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 meta = sa.Table(

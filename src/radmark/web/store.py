@@ -237,8 +237,8 @@ class Store(Queries):
                 c.execute(images.insert(), new)
             for rows in (changed, absent):
                 if rows:
-                    values = {key: sa.bindparam(key) for key in rows[0] if key != "b_id"}
-                    c.execute(images.update().where(images.c.id == sa.bindparam("b_id")).values(values), rows)
+                    bound: dict[str, Any] = {key: sa.bindparam(key) for key in rows[0] if key != "b_id"}
+                    c.execute(images.update().where(images.c.id == sa.bindparam("b_id")).values(bound), rows)
             return _keep_facts(c, films)
 
         return self._write(work)
