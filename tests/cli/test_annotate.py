@@ -225,7 +225,7 @@ def test_what_cannot_be_done_is_said(data: Path, tmp_path: Path) -> None:
             ((images, "--scheme", "nose"), "no scheme of this name"),
             ((tmp_path / "nowhere", *scheme), "no such folder"),
             ((tmp_path / "empty", *scheme), "no image found"),
-            ((images, *scheme, "--readers", tmp_path / "readers.toml"), "has no name"),
+            ((images, *scheme, "--readers", tmp_path / "readers.toml"), "lacks name"),
             ((images, *scheme, "--order", "uncertainty"), "--order uncertainty needs a model"),
             ((images, *scheme, "--port", port), "cannot listen here"),
             ((images, *scheme, "--db", "oracle://x"), "cannot be used"),

@@ -26,8 +26,9 @@ from radmark.measure import examine
 from radmark.web.accounts import Account
 from radmark.web.app import Address, create_app
 from radmark.web.films import Films
-from radmark.web.project import EXPORTS, import_study, keep_scheme, open_project, study_of, told_films
+from radmark.web.project import import_study, keep_scheme, open_project, study_of, told_films
 from radmark.web.proposals import Proposer
+from radmark.web.reports import EXPORTS
 from radmark.web.store import Store
 
 Serve = Callable[..., Serving]

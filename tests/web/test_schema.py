@@ -18,7 +18,8 @@ from radmark.io import read_annotations
 from radmark.web import schema
 from radmark.web.accounts import Account
 from radmark.web.films import Films
-from radmark.web.project import EXPORTS, open_project, stored_scheme, study_of
+from radmark.web.project import open_project, stored_scheme, study_of
+from radmark.web.reports import EXPORTS
 from radmark.web.rows import Change, Stored
 from radmark.web.store import Store
 

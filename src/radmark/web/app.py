@@ -26,7 +26,8 @@ from radmark.web.accounts import Account
 from radmark.web.calibration import calibration_of
 from radmark.web.films import Picture
 from radmark.web.guard import guarded
-from radmark.web.project import EXPORTS, Project, examined, marks_of
+from radmark.web.project import Project, examined, marks_of
+from radmark.web.reports import EXPORTS
 from radmark.web.rows import PLACED, Change, Conflict, Item, Order, Progress
 from radmark.web.store import StoreUnavailable
 from radmark.web.wire import (

@@ -1,9 +1,7 @@
 """A project: films, scheme, readers and store brought together; what a table holds already goes in, and all comes out again."""
 
-import io
 import json
 import uuid
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +14,6 @@ from radmark.core.film import Film
 from radmark.core.marks import Mark, Marks, Origin, Reader, State
 from radmark.core.scheme import Scheme
 from radmark.core.study import Marked, Study
-from radmark.io.format import Format
-from radmark.io.formats import FORMATS
 from radmark.web.accounts import Account
 from radmark.web.films import Films, LeftOut, Picture
 from radmark.web.proposals import Proposer
@@ -296,64 +292,3 @@ def examined(item: Item, picture: Picture) -> Film:
         notes=picture.film.notes,
         file_spacing=picture.film.file_spacing,
     )
-
-
-def _in_format(form: Format) -> Callable[[Project, str | None], str | bytes]:
-    """What writes that format: its one file, or its one file per film in a zip."""
-
-    def write(project: Project, reader: str | None) -> str | bytes:
-        found = study_of(project, reader)
-        if form.text is not None:
-            return form.text(found)
-        assert form.files is not None  # a format has one or the other
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in form.files(found).items():
-                archive.writestr(name, text)
-        return packed.getvalue()
-
-    return write
-
-
-def export_agreement(project: Project, reader: str | None) -> str:
-    """How well the readers agree, as `radmark agree` tells it: a page of its own.
-
-    Raises:
-        InputError: no film was read twice.
-    """
-    from radmark.agree.agreement import agreement
-    from radmark.agree.panel import panel
-    from radmark.agree.report import report_page
-
-    return report_page(agreement(panel(study_of(project, reader))), "How well the readers agree")
-
-
-@dataclass(frozen=True)
-class Export:
-    """A format to export to.
-
-    Args:
-        write: the file's content, of one reader or of all.
-        media: its media type.
-        suffix: of its name.
-        of_all: whether it is of all readers, and so for adjudicators alone.
-    """
-
-    write: Callable[[Project, str | None], str | bytes]
-    media: str
-    suffix: str
-    of_all: bool = False
-
-
-def _export(form: Format) -> Export:
-    if form.text is None:
-        return Export(_in_format(form), "application/zip", ".zip")
-    media = {".csv": "text/csv; charset=utf-8", ".json": "application/json"}
-    return Export(_in_format(form), media.get(form.suffix, "text/plain; charset=utf-8"), form.suffix)
-
-
-EXPORTS: Mapping[str, Export] = {
-    **{name: _export(form) for name, form in FORMATS.items()},
-    "agreement": Export(export_agreement, "text/html; charset=utf-8", ".html", of_all=True),
-}
-"""By the name the page and the command line say. What a format cannot hold is in docs/formats.md."""
