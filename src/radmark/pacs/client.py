@@ -144,7 +144,8 @@ def _associated(archive: Archive, kinds: Sequence[tuple[str, str | None]]) -> An
 
     def close() -> None:  # pynetdicom does only where the other side is still there
         association.dul.join(_PATIENCE_S)
-        for line in sockets:
+        mine = getattr(association.dul.socket, "socket", None)  # of an archive that went away since it was tried above
+        for line in (*sockets, *([] if mine is None else [mine])):
             line.close()
 
     if not association.is_established:
