@@ -11,6 +11,7 @@ from radmark.core.finding import Finding, Severity, check, note
 from radmark.core.frame import SpacingSource
 from radmark.core.marks import Marks
 from radmark.core.report import Result, Side
+from radmark.io.dicom import FINDINGS
 from radmark.measure import cup, sanity
 from radmark.measure.catalog import MEASURES
 from radmark.measure.entry import (
@@ -37,17 +38,9 @@ SCALE_SD_PERCENT = 2.5
 
 
 OF_SOURCE = {
-    SpacingSource.DICOM_DETECTOR: check(
-        "spacing_at_detector", "millimetres on the detector; smaller in the patient", "millimetres"
-    ),
-    SpacingSource.DICOM_GEOMETRY: note(
-        "spacing_assumed_geometry", "millimetres by an assumed depth in the patient", "millimetres"
-    ),
-    SpacingSource.DICOM_UNKNOWN: check(
-        "spacing_of_unknown_calibration",
-        "the file does not say in which plane these millimetres hold",
-        "millimetres",
-    ),
+    SpacingSource.DICOM_DETECTOR: FINDINGS["spacing_at_detector"],
+    SpacingSource.DICOM_GEOMETRY: FINDINGS["spacing_assumed_geometry"],
+    SpacingSource.DICOM_UNKNOWN: FINDINGS["spacing_of_unknown_calibration"],
 }
 """What has to be known of every length, by where its millimetres are from."""
 
